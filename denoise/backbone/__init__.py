@@ -1,0 +1,1 @@
+"""Backbones that are handed their attention, norm and feed-forward."""

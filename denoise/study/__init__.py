@@ -1,0 +1,1 @@
+"""Results of runs and sweeps, recorded and laid out."""

@@ -1,0 +1,187 @@
+"""The U-Net of Restormer with attention, norm and feed-forward of your choice."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from denoise.noise import to_unit
+
+Mixers = Callable[..., nn.Module]
+
+
+class Block(nn.Module):
+    """One transformer block: x + mixer(norm(x)), then x + feedforward(norm(x))."""
+
+    def __init__(
+        self, norm1: nn.Module, mixer: nn.Module, norm2: nn.Module, feedforward: nn.Module
+    ) -> None:
+        super().__init__()
+        self.norm1, self.mixer = norm1, mixer
+        self.norm2, self.feedforward = norm2, feedforward
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform (B, C, H, W)."""
+        x = x + self.mixer(self.norm1(x))
+        return x + self.feedforward(self.norm2(x))
+
+
+class Restormer(nn.Module):
+    """U-Net of transformer blocks that predicts the noise (Zamir et al. 2022, arXiv 2111.09881).
+
+    With MDTA, GDFN and layer norm it is the paper's model; here the three are handed in. The noise
+    is predicted as a residual where input and output have the same channels.
+
+    Args:
+        attention: makes a mixer from (dim, num_heads, index), or one such maker per level.
+        norm: makes a norm from (dim).
+        feedforward: makes a feed-forward from (dim).
+        in_channels: channels of the noisy image.
+        out_channels: channels of the restored image.
+        dim: channels of the top level; each level below has twice as many.
+        num_blocks: blocks per level, on each side.
+        num_heads: heads per level.
+        num_refinement_blocks: blocks after the decoder.
+        bias: whether the convolutions between the blocks have one.
+        sigma_map: whether `forward` takes sigma and feeds it in as one more channel.
+
+    Raises:
+        ValueError: where the lengths per level differ or heads do not divide the channels.
+    """
+
+    def __init__(
+        self,
+        attention: Mixers | Sequence[Mixers],
+        norm: Callable[[int], nn.Module],
+        feedforward: Callable[[int], nn.Module],
+        *,
+        in_channels: int,
+        out_channels: int,
+        dim: int,
+        num_blocks: Sequence[int],
+        num_heads: Sequence[int],
+        num_refinement_blocks: int,
+        bias: bool = False,
+        sigma_map: bool = False,
+    ) -> None:
+        super().__init__()
+        levels = len(num_blocks)
+        mixers = [attention] * levels if callable(attention) else list(attention)
+        if not len(num_heads) == len(mixers) == levels:
+            raise ValueError(
+                f"num_blocks has {levels} levels, num_heads {len(num_heads)}, "
+                f"attention {len(mixers)}: give each the same number"
+            )
+        for level, heads in enumerate(num_heads):
+            if (dim << level) % heads:
+                raise ValueError(
+                    f"num_heads[{level}]={heads} does not divide the {dim << level} channels "
+                    f"of level {level + 1}: choose a divisor"
+                )
+        self.sigma_map = sigma_map
+        self.unit = 2 ** (levels - 1)
+
+        def stage(level: int, width: int, length: int) -> nn.Sequential:
+            return nn.Sequential(
+                *(
+                    Block(
+                        norm(width),
+                        mixers[level](width, num_heads[level], index),
+                        norm(width),
+                        feedforward(width),
+                    )
+                    for index in range(length)
+                )
+            )
+
+        def conv(inputs: int, outputs: int, kernel: int, bias: bool = bias) -> nn.Conv2d:
+            return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=bias)
+
+        widths = [dim << level for level in range(levels)]
+        last = 2 * dim if levels > 1 else dim  # the paper leaves the top decoder at twice the width
+        self.embed = conv(in_channels + sigma_map, dim, 3, bias=False)
+        self.encoder = nn.ModuleList(map(stage, range(levels), widths, num_blocks))
+        self.down = nn.ModuleList(
+            nn.Sequential(conv(width, width // 2, 3, bias=False), nn.PixelUnshuffle(2))
+            for width in widths[:-1]
+        )
+        self.up = nn.ModuleList(
+            nn.Sequential(conv(2 * width, 4 * width, 3, bias=False), nn.PixelShuffle(2))
+            for width in widths[:-1]
+        )
+        self.reduce = nn.ModuleList(
+            nn.Identity() if level == 0 else conv(2 * width, width, 1)
+            for level, width in enumerate(widths[:-1])
+        )
+        self.decoder = nn.ModuleList(
+            map(stage, range(levels - 1), [last, *widths[1:]], num_blocks[:-1])
+        )
+        self.refinement = stage(0, last, num_refinement_blocks)
+        self.output = conv(last, out_channels, 3)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, noisy: Tensor, sigma: Tensor | None = None) -> Tensor:
+        """Restore noisy images.
+
+        Args:
+            noisy: (B, in_channels, H, W) in [0, 1], of any size.
+            sigma: (B,) in grey levels; required with `sigma_map`, ignored otherwise.
+
+        Returns:
+            (B, out_channels, H, W), not clamped.
+
+        Raises:
+            ValueError: where `sigma_map` is set and sigma is missing.
+        """
+        x = noisy
+        H, W = noisy.shape[-2:]
+        if self.sigma_map:
+            if sigma is None:
+                raise ValueError("this model takes a noise-level map: give sigma in grey levels")
+            level = to_unit(sigma).to(noisy).view(-1, 1, 1, 1).expand(len(noisy), 1, H, W)
+            x = torch.cat([noisy, level], dim=1)
+        x = _pad(x, self.unit).contiguous(memory_format=torch.channels_last)
+
+        x = self.embed(x)
+        skips = []
+        for encoder, down in zip(self.encoder[:-1], self.down, strict=True):
+            skips.append(encoder(x))
+            x = down(skips[-1]).contiguous(memory_format=torch.channels_last)
+        x = self.encoder[-1](x)
+        for level in reversed(range(len(skips))):
+            x = torch.cat([self.up[level](x), skips.pop()], dim=1)
+            x = x.contiguous(memory_format=torch.channels_last)
+            x = self.decoder[level](self.reduce[level](x))
+        x = self.output(self.refinement(x))[..., :H, :W]
+        return x + noisy if x.shape == noisy.shape else x
+
+
+def _pad(x: Tensor, unit: int) -> Tensor:
+    """Extend (B, C, H, W) to multiples of unit: reflected, then replicated where too small."""
+    for axis in (2, 3):
+        length = x.shape[axis]
+        place = torch.arange(length + -length % unit, device=x.device)
+        x = x.index_select(axis, (length - 1 - (length - 1 - place).abs()).clamp_min(0))
+    return x
+
+
+def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the entries of a published 4-level Restormer state dict to this module's."""
+    renames = [
+        (r"^patch_embed\.proj\.", "embed."),
+        (r"^(en|de)coder_level(\d)\.", lambda m: f"{m[1]}coder.{int(m[2]) - 1}."),
+        (r"^latent\.", "encoder.3."),
+        (r"^down(\d)_\d\.body\.", lambda m: f"down.{int(m[1]) - 1}."),
+        (r"^up\d_(\d)\.body\.", lambda m: f"up.{int(m[1]) - 1}."),
+        (r"^reduce_chan_level(\d)\.", lambda m: f"reduce.{int(m[1]) - 1}."),
+        (r"\.norm(\d)\.body\.", r".norm\1."),
+        (r"\.attn\.", ".mixer."),
+        (r"\.ffn\.", ".feedforward."),
+    ]
+    renamed = {}
+    for name, value in state.items():
+        for pattern, new in renames:
+            name = re.sub(pattern, new, name)
+        renamed[name] = value
+    return renamed

@@ -1,0 +1,154 @@
+"""Images as tensors: random crops to train on, whole images to measure on."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, IterableDataset
+
+from denoise.data.read import ImageError
+from denoise.data.sets import ImageSet
+
+
+class Crops(IterableDataset):
+    """Whole batches of random crops, each in one of the 8 flips and rotations.
+
+    A batch depends on its number and the seed alone, so a resumed run sees the same ones; use it
+    with `DataLoader(crops, batch_size=None)`. Batches are dicts of `clean`, and `noisy` for pairs,
+    (batch, C, patch, patch), uint8, or uint16 as soon as one image is.
+
+    Args:
+        sets: Images to choose from, every one alike.
+        patch: Side of a crop in pixels.
+        batch: Crops in a batch.
+        length: Batches in an epoch.
+        seed: Of all batches.
+        first: Called as an epoch begins: the number of its first batch.
+        schedule: Entries of (until_batch, patch, batch) that hold for the batches before the first
+            free number; patch and batch hold after the last.
+        rank: Process number: each draws its own batches.
+
+    Raises:
+        ImageError: If an image is smaller than a crop.
+        ValueError: If the sets do not go together, or a size is not positive.
+    """
+
+    def __init__(
+        self,
+        sets: Sequence[ImageSet],
+        patch: int,
+        batch: int,
+        length: int,
+        seed: int,
+        first: Callable[[], int] = lambda: 0,
+        schedule: Sequence[Sequence[int]] = (),
+        rank: int = 0,
+    ) -> None:
+        super().__init__()
+        if not sets:
+            raise ValueError("no image set to train on: choose one with data@train=...")
+        if len({(one.channels, one.noisy is None) for one in sets}) > 1:
+            raise ValueError("sets of one run must agree in channels, and all or none be pairs")
+        self.schedule = [*(tuple(entry) for entry in schedule), (float("inf"), patch, batch)]
+        untils = [until for until, _, _ in self.schedule]
+        if untils != sorted(set(untils)) or min(map(min, self.schedule)) < 1:
+            raise ValueError(
+                f"schedule={schedule}, patch={patch}, batch={batch}: entries are (until_batch, "
+                "patch, batch), positive and in order of until_batch"
+            )
+        largest = max(size for _, size, _ in self.schedule)
+        for one in sets:
+            for file, image in zip(one.files, one.clean, strict=True):
+                if min(image.shape[:2]) < largest:
+                    raise ImageError(
+                        f"{file} has {image.shape[0]}x{image.shape[1]} pixels, less than crops of "
+                        f"{largest}: set patch={min(image.shape[:2])} or less, or remove it"
+                    )
+        self.images = {"clean": [image for one in sets for image in one.clean]}
+        if sets[0].noisy is not None:
+            self.images["noisy"] = [image for one in sets for image in one.noisy]
+        self.channels, self.length, self.seed = sets[0].channels, length, seed
+        self.first, self.rank = first, rank
+        arrays = [image for column in self.images.values() for image in column]
+        self.dtype = np.result_type(*{image.dtype for image in arrays})
+        self.sizes = np.array([image.shape[:2] for image in self.images["clean"]])
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        first = self.first()
+        for number in range(first, first + self.length):
+            yield {**self.draw(number), "number": number}
+
+    def draw(self, number: int) -> dict[str, Tensor]:
+        """Return the batch of this number."""
+        patch, batch = next((p, b) for until, p, b in self.schedule if number < until)
+        rng = np.random.default_rng((self.seed, self.rank, number))
+        chosen = rng.integers(len(self.sizes), size=batch)
+        corners = rng.integers(self.sizes[chosen] - patch + 1)
+        turns = rng.integers(8, size=batch)
+        plan = list(zip(chosen.tolist(), corners.tolist(), turns.tolist(), strict=True))
+        return {key: self._cut(images, patch, plan) for key, images in self.images.items()}
+
+    def _cut(self, images: Sequence[np.ndarray], patch: int, plan: Sequence[tuple]) -> Tensor:
+        crops = np.empty((len(plan), self.channels, patch, patch), self.dtype)
+        for k, (chosen, (top, left), turn) in enumerate(plan):
+            # copied first: turning a crop within the processor's cache is twice as fast
+            crop = images[chosen][top : top + patch, left : left + patch].copy()
+            if crop.dtype != self.dtype:
+                crop = crop * self.dtype.type(257)
+            if turn & 1:
+                crop = crop[::-1]
+            if turn & 2:
+                crop = crop[:, ::-1]
+            crops[k] = crop.transpose((2, 1, 0) if turn & 4 else (2, 0, 1))
+        return torch.from_numpy(crops)
+
+
+class WholeImages(Dataset):
+    """Images one by one: dicts of `set`, `name`, `clean` and, for pairs, `noisy`, (C, H, W).
+
+    Args:
+        sets: Image sets by name.
+        crop: Images larger than this side in pixels are cropped to their centre; None keeps them.
+    """
+
+    def __init__(self, sets: Mapping[str, ImageSet], crop: int | None) -> None:
+        self.crop = crop
+        self.places = [(name, one, i) for name, one in sets.items() for i in range(len(one))]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        name, images, i = self.places[index]
+        item = {"set": name, "name": images.names[i], "clean": self._tensor(images.clean[i])}
+        if images.noisy is not None:
+            item["noisy"] = self._tensor(images.noisy[i])
+        return item
+
+    def _tensor(self, image: np.ndarray) -> Tensor:
+        H, W = image.shape[:2]
+        height, width = min(H, self.crop or H), min(W, self.crop or W)
+        top, left = (H - height) // 2, (W - width) // 2
+        part = image[top : top + height, left : left + width]
+        return torch.from_numpy(part.transpose(2, 0, 1).copy())
+
+
+def to_float(batch: Tensor) -> Tensor:
+    """Return images of any depth as floats in [0, 1], on their device.
+
+    Args:
+        batch: uint8, uint16, or floats, which stay as they are.
+
+    Raises:
+        ValueError: If they are anything else.
+    """
+    if batch.is_floating_point():
+        return batch
+    if batch.dtype not in (torch.uint8, torch.uint16):
+        raise ValueError(f"images are uint8, uint16 or floats, not {batch.dtype}")
+    return batch.float() / torch.iinfo(batch.dtype).max

@@ -1,0 +1,45 @@
+"""Find the image files of a folder."""
+
+import re
+from pathlib import Path
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+
+
+def list_images(folder: Path, public: str) -> dict[str, Path]:
+    """Return the images below a folder by name, in natural order: 2 comes before 10.
+
+    A name is the path within the folder without its suffix; hidden files are left alone.
+
+    Args:
+        folder: Searched recursively.
+        public: The public set that a user without the folder could fetch.
+
+    Raises:
+        ValueError: If the folder is missing or holds no image.
+    """
+    folder = folder.expanduser()
+    if not folder.is_dir():
+        raise ValueError(
+            f"no folder {folder}: say where your images are with data_dir=..., or, if it is a "
+            f"public set, get it with `python scripts/fetch_data.py {public}`"
+        )
+    paths = [path.relative_to(folder) for path in folder.rglob("*")]
+    paths = [
+        path
+        for path in sorted(paths, key=lambda path: _natural(path.as_posix()))
+        if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.parts)
+    ]
+    if not paths:
+        raise ValueError(
+            f"no image in folder {folder}: it needs {', '.join(sorted(SUFFIXES))} files; a public "
+            f"set comes with `python scripts/fetch_data.py {public}`"
+        )
+    stems = [path.with_suffix("").as_posix() for path in paths]
+    if len(set(stems)) < len(stems):  # a.jpg beside a.png
+        stems = [path.as_posix() for path in paths]
+    return {stem: folder / path for stem, path in zip(stems, paths, strict=True)}
+
+
+def _natural(name: str) -> str:
+    return re.sub(r"\d+", lambda number: number[0].zfill(20), name.lower())

@@ -1,0 +1,156 @@
+"""Read one image file, of 8 or 16 bits a sample, whatever its format, and trust nothing in it."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tifffile
+from PIL import Image, ImageOps
+
+MAX_PIXELS = 178_956_970  # from here on PIL refuses by itself
+
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_LUMA = np.array([299, 587, 114], np.uint32)  # ITU-R BT.601, in thousandths
+_SKIP = "on_error=skip leaves such files out"
+
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # its complaints end up in ImageError
+
+
+class ImageError(ValueError):
+    """An image file that cannot be used, and what to do about it, in one line."""
+
+
+class Header(NamedTuple):
+    """What a file says of itself before it is decoded."""
+
+    reader: str
+    height: int
+    width: int
+    itemsize: int
+
+
+def read_header(path: str | Path) -> Header:
+    """Look at a file's size and depth without decoding it.
+
+    Raises:
+        ImageError: If it is no image, or one too large to be decoded safely.
+    """
+    path = Path(path)
+    with _failures(path):
+        with path.open("rb") as file:
+            start = file.read(26)
+        if not start:
+            raise ValueError("0 bytes")
+        reader = "PIL"
+        if start[:4] in _TIFF:
+            with tifffile.TiffFile(path) as tiff:
+                page = tiff.pages.first
+                height, width, itemsize = page.imagelength, page.imagewidth, 2
+                if page.dtype not in (np.uint8, np.bool_):
+                    reader = "tifffile"
+        elif start.startswith(b"\x89PNG") and start[24:25] == b"\x10":
+            # PIL silently reduces 16-bit colour PNG to 8 bits
+            reader, itemsize = "torchvision", 2
+            width, height = (int.from_bytes(start[i : i + 4], "big") for i in (16, 20))
+        if reader == "PIL":
+            with _open(path) as image:
+                (width, height), itemsize = image.size, 1
+        if not 0 < height * width <= MAX_PIXELS:
+            raise ValueError(f"{height}x{width} pixels, {MAX_PIXELS} at most")
+        return Header(reader, height, width, itemsize)
+
+
+def read_image(path: str | Path, channels: int) -> np.ndarray:
+    """Read a PNG, JPEG, WebP, BMP or TIFF file as (H, W, channels), uint8 or uint16.
+
+    Colour becomes grey by BT.601 luma, alpha is dropped, EXIF orientation is applied; a floating
+    point TIFF in [0, 1] becomes uint16.
+
+    Args:
+        path: The file.
+        channels: 1 for grey, 3 for RGB; any other number must be the file's own.
+
+    Raises:
+        ImageError: If the file is missing, damaged, too large, or of other channels.
+    """
+    path = Path(path)
+    header = read_header(path)
+    with _failures(path):
+        pixels = _READERS[header.reader](path)
+    have = pixels.shape[2]
+    if have == channels:
+        return pixels
+    if channels == 1 and have in (3, 4):
+        grey = (pixels[..., :3] @ _LUMA + 500) // 1000
+        return grey.astype(pixels.dtype)[..., None]
+    if (channels, have) in ((1, 2), (3, 4)):
+        return pixels[..., :channels]
+    kind, fits = ("grey", 1) if have < 3 else (f"of {have} channels", min(have, 3))
+    raise ImageError(
+        f"{path} is {kind}, but channels={channels} was asked for: set channels={fits}; {_SKIP}"
+    )
+
+
+@contextmanager
+def _failures(path: Path) -> Iterator[None]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except ImageError:
+        raise
+    except FileNotFoundError:
+        raise ImageError(f"{path} does not exist: check the path") from None
+    except Exception as error:  # decoders raise anything on damaged or hostile bytes
+        reason = " ".join(str(error).replace(str(path), "file").split())
+        reason = reason if " " in reason else type(error).__name__
+        raise ImageError(f"{path} cannot be read ({reason}): fix or remove it; {_SKIP}") from error
+
+
+def _open(path: Path) -> Image.Image:
+    return Image.open(path, formats=("PNG", "JPEG", "WEBP", "BMP", "TIFF"))
+
+
+def _read_pil(path: Path) -> np.ndarray:
+    with _open(path) as image:
+        image = ImageOps.exif_transpose(image)
+        if image.mode == "1":
+            image = image.convert("L")
+        elif image.mode not in ("L", "LA", "RGB", "RGBA"):
+            image = image.convert("RGB")
+        pixels = np.asarray(image)
+    return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+def _read_png16(path: Path) -> np.ndarray:
+    from torchvision.io import decode_image  # here, so that all else works without torchvision
+
+    return decode_image(str(path), apply_exif_orientation=True).permute(1, 2, 0).numpy()
+
+
+def _read_tiff(path: Path) -> np.ndarray:
+    with tifffile.TiffFile(path) as tiff:
+        page = tiff.pages.first
+        if page.axes not in ("YX", "YXS", "SYX") or page.photometric not in (0, 1, 2):
+            raise ValueError(f"TIFF of axes {page.axes} and colours {page.photometric!s}")
+        if page.dtype.kind != "f" and page.dtype != np.uint16:
+            raise ValueError(f"TIFF of {page.dtype} samples, save it with 8 or 16 bits")
+        if page.nbytes > 8 * 4 * MAX_PIXELS:
+            raise ValueError(f"TIFF of {page.nbytes} bytes")
+        pixels = page.asarray()
+        if page.photometric == 0:  # white is zero
+            pixels = (1 if pixels.dtype.kind == "f" else 65535) - pixels
+    if page.axes == "SYX":
+        pixels = np.moveaxis(pixels, 0, 2)
+    if pixels.dtype.kind == "f":
+        if not (pixels.min() >= 0 and pixels.max() <= 1):
+            raise ValueError("floating point TIFF with values outside [0, 1], rescale it")
+        pixels = np.rint(pixels * 65535).astype(np.uint16)
+    return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+_READERS = {"PIL": _read_pil, "torchvision": _read_png16, "tifffile": _read_tiff}

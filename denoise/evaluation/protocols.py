@@ -1,0 +1,108 @@
+"""Protocols: how the noisy input of a measurement is made, and how the output is scored.
+
+Every image gets the identical noise field of its shape: published numbers depend on it. A protocol
+with `needs_sigma` is run once for every noise level, another once, with sigma None.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from denoise.metrics import psnr, quantize, ssim
+from denoise.noise import Noise, to_unit
+
+
+class Protocol:
+    """The contract, and the scoring that all protocols share."""
+
+    name: str
+    needs_sigma: bool
+
+    def noisy(self, clean: Tensor, sigma: float | None, noisy: Tensor | None = None) -> Tensor:
+        """Return the input of the denoiser for clean (1, C, H, W).
+
+        Args:
+            clean: Images, (B, C, H, W).
+            sigma: Standard deviation in grey levels, if the protocol needs one.
+            noisy: The photographed partner of clean, if the data set has one.
+
+        Raises:
+            ValueError: If the protocol misses what it needs.
+        """
+        raise NotImplementedError
+
+    def score(self, restored: Tensor, clean: Tensor) -> dict[str, Tensor]:
+        """Return PSNR in dB and SSIM, (B,) each, of restored after rounding to 8 bits."""
+        restored = quantize(restored)
+        return {"psnr": psnr(restored, clean), "ssim": ssim(restored, clean)}
+
+
+class Kair(Protocol):
+    """KAIR's way: float64 Gaussian noise of numpy's seed 0, neither clipped nor quantised."""
+
+    name = "kair"
+    needs_sigma = True
+
+    def noisy(self, clean: Tensor, sigma: float | None, noisy: Tensor | None = None) -> Tensor:
+        """Return clean plus noise; see `Protocol.noisy`."""
+        if not isinstance(sigma, int | float) or not 0 <= sigma < float("inf"):
+            raise ValueError(f"protocol {self.name} needs one sigma >= 0, got {sigma}")
+        C, H, W = clean.shape[1:]
+        field = np.random.RandomState(0).normal(0, to_unit(sigma), (H, W, C))
+        return (clean.cpu().double() + torch.from_numpy(field).permute(2, 0, 1)).to(clean)
+
+
+class SwinIRBGR(Kair):
+    """As `Kair`, but drawn on the image in the order blue, green, red, as SwinIR's test script."""
+
+    name = "swinir_bgr"
+
+    def noisy(self, clean: Tensor, sigma: float | None, noisy: Tensor | None = None) -> Tensor:
+        """Return clean plus noise; see `Protocol.noisy`."""
+        return super().noisy(clean.flip(1), sigma).flip(1)
+
+
+class Clipped8(Kair):
+    """As `Kair`, then clipped and rounded to 8 bits: what a photo file holds."""
+
+    name = "clipped8"
+
+    def noisy(self, clean: Tensor, sigma: float | None, noisy: Tensor | None = None) -> Tensor:
+        """Return clean plus noise, rounded; see `Protocol.noisy`."""
+        return quantize(super().noisy(clean, sigma))
+
+
+class Real(Protocol):
+    """Noise as photographed: the noisy partner of each clean image."""
+
+    name = "real"
+    needs_sigma = False
+
+    def noisy(self, clean: Tensor, sigma: float | None, noisy: Tensor | None = None) -> Tensor:
+        """Return the photographed noisy image; see `Protocol.noisy`."""
+        if noisy is None:
+            raise ValueError("protocol real needs noisy and clean images in pairs: use data=pairs")
+        return noisy
+
+
+class Seeded(Protocol):
+    """Any noise of `denoise.noise`, from a generator seeded with 0 for every image.
+
+    Drawn on the CPU, so that a measurement does not depend on the device.
+
+    Args:
+        noise: Called with clean (1, C, H, W) and the generator.
+    """
+
+    name = "seeded"
+    needs_sigma = False
+
+    def __init__(self, noise: Noise) -> None:
+        self.noise = noise
+
+    def noisy(self, clean: Tensor, sigma: float | None, noisy: Tensor | None = None) -> Tensor:
+        """Return clean with the noise; see `Protocol.noisy`."""
+        images = clean.cpu().split(1)
+        return torch.cat([self.noise(x, torch.Generator().manual_seed(0)) for x in images]).to(
+            clean.device
+        )

@@ -1,0 +1,103 @@
+"""The command line: Hydra's, with errors in one line that say what there is to choose from."""
+
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import ConfigCompositionException, HydraException, InstantiationException
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from rich.table import Table
+
+from denoise.study.record import write_record
+from denoise.study.sweep import write_summary
+from denoise.study.tables import show
+
+
+def launch(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
+    """Make a task the main function of a script, run on configs/<name of the script>.yaml."""
+    script = Path(inspect.getfile(task)).resolve()
+    configs = str(script.parent / "configs")
+    run = hydra.main(version_base="1.3", config_path=configs, config_name=script.stem)(task)
+
+    def main() -> None:
+        if os.environ.get("HYDRA_FULL_ERROR"):
+            run()
+            return
+        os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here, not to Hydra's printer
+        try:
+            run()
+        except Exception as error:
+            message = explain(error, configs, script.stem, sys.argv[1:])
+            if message is None:
+                raise
+            sys.exit(f"error: {message}\n(HYDRA_FULL_ERROR=1 shows where)")
+
+    return main
+
+
+def explain(error: Exception, configs: str, name: str, arguments: list[str]) -> str | None:
+    """Say in a line what the user can mend; None for an error that is ours."""
+    while isinstance(error, InstantiationException) and error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, ConfigCompositionException) and error.__cause__ is not None:
+        key = getattr(error.__cause__, "full_key", None)
+        if key and (known := _siblings(key, configs, name, arguments)):
+            return f"there is no option '{key}'; {known}"
+    if isinstance(error, HydraException):
+        return str(error).split("\nConfig search path")[0].strip()
+    if isinstance(error, OmegaConfBaseException):
+        return str(error).splitlines()[0] + f"; give {error.full_key}=... on the command line"
+    if isinstance(error, ValueError | OSError) or type(error).__name__ == "TrainingDivergedError":
+        return str(error)
+    if isinstance(error, TypeError) and "unexpected keyword argument" in str(error):
+        return f"{error}: leave it out"
+    return None
+
+
+def _siblings(key: str, configs: str, name: str, arguments: list[str]) -> str | None:
+    """List the options beside a key that does not exist."""
+    keep = [a for a in arguments if "=" in a and a.lstrip("+~").split("=")[0] != key]
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(configs, version_base="1.3"):
+            config = compose(name, keep)
+        parent = key.rpartition(".")[0]
+        node = OmegaConf.select(config, parent) if parent else config
+        options = [option for option in node if not str(option).startswith("_")]
+    except Exception:
+        return None
+    return f"{parent or 'the config'} has: {', '.join(map(str, options))}"
+
+
+class SweepSummary(Callback):
+    """Keeps the table of a sweep: after each run it is shown, and written to the sweep's folder."""
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        """Record a failure like any result, then show all runs so far."""
+        if job_return.hydra_cfg is None or config.hydra.mode.name != "MULTIRUN":
+            return
+        folder = Path(config.hydra.sweep.dir)
+        if job_return.status is JobStatus.FAILED:
+            error = job_return._return_value
+            record = {
+                "overrides": list(job_return.overrides),
+                "error": f"{type(error).__name__}: {error}",
+            }
+            write_record(folder / config.hydra.sweep.subdir, record)
+        rows = write_summary(folder)
+        table = Table(title=f"sweep {folder}", title_justify="left")
+        names = list(dict.fromkeys(key for row in rows for key in row))
+        for column in names:
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            table.add_row(*(row.get(column, "") for column in names))
+        show(table, f"written to {folder}/summary.md and summary.csv")

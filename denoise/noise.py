@@ -1,0 +1,173 @@
+"""Noise models: pure callables `noise(clean, generator) -> noisy` with a strength per image."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from kornia.enhance import jpeg_codec_differentiable
+from kornia.filters import filter2d_separable, get_gaussian_kernel1d
+from torch import Generator, Tensor
+
+Strength = float | Sequence[float]
+
+LIMITS = {
+    "sigma": (0, math.inf),
+    "peak": (1e-3, math.inf),
+    "amount": (0, 1),
+    "quality": (1, 100),
+    "grain": (0.1, math.inf),
+}
+
+
+def to_unit(sigma: float | Tensor) -> float | Tensor:
+    """Convert a standard deviation in grey levels to the scale of the images."""
+    return sigma / 255
+
+
+def noise_level(noisy: Tensor, clean: Tensor) -> Tensor:
+    """Return the root mean square of noisy - clean, (B,), in grey levels: the realised sigma."""
+    return (noisy - clean).square().mean((1, 2, 3)).sqrt() / to_unit(1.0)
+
+
+class Noise:
+    """The contract; a strength is a number, or a pair [low, high] that every image draws from.
+
+    Raises:
+        ValueError: If a strength is none of these or outside its limits.
+    """
+
+    def __call__(self, clean: Tensor, generator: Generator | None = None) -> Tensor:
+        """Return noisy, not clipped unless the noise says so.
+
+        Args:
+            clean: Images, (B, C, H, W).
+            generator: The only source of randomness, on the device of clean.
+        """
+        return self._add_to(clean, generator)
+
+    def _add_to(self, clean: Tensor, generator: Generator | None) -> Tensor:
+        raise NotImplementedError
+
+
+class Gaussian(Noise):
+    """White noise of standard deviation `sigma`."""
+
+    def __init__(self, sigma: Strength) -> None:
+        self.sigma = _bounds("sigma", sigma)
+
+    def _add_to(self, clean: Tensor, generator: Generator | None) -> Tensor:
+        sigma = _draw(self.sigma, clean, generator)
+        return clean + to_unit(sigma) * _normal(clean.shape, clean, generator)
+
+
+class Poisson(Noise):
+    """Shot noise: photon counts over `peak`, the photons at white."""
+
+    def __init__(self, peak: Strength) -> None:
+        self.peak = _bounds("peak", peak)
+
+    def _add_to(self, clean: Tensor, generator: Generator | None) -> Tensor:
+        peak = _draw(self.peak, clean, generator)
+        return torch.poisson(clean * peak, generator) / peak
+
+
+class PoissonGaussian(Noise):
+    """Shot noise of `peak` photons at white, then white read noise (Foi et al. 2008)."""
+
+    def __init__(self, peak: Strength, sigma: Strength) -> None:
+        self.peak = _bounds("peak", peak)
+        self.sigma = _bounds("sigma", sigma)
+
+    def _add_to(self, clean: Tensor, generator: Generator | None) -> Tensor:
+        return Gaussian(self.sigma)(Poisson(self.peak)(clean, generator), generator)
+
+
+class Speckle(Noise):
+    """White noise of standard deviation `sigma` at white, in proportion to the clean value."""
+
+    def __init__(self, sigma: Strength) -> None:
+        self.sigma = _bounds("sigma", sigma)
+
+    def _add_to(self, clean: Tensor, generator: Generator | None) -> Tensor:
+        sigma = _draw(self.sigma, clean, generator)
+        return clean + to_unit(sigma) * clean * _normal(clean.shape, clean, generator)
+
+
+class SaltPepper(Noise):
+    """A fraction `amount` of all values, each channel by itself, replaced: half by 0, half by 1."""
+
+    def __init__(self, amount: Strength) -> None:
+        self.amount = _bounds("amount", amount)
+
+    def _add_to(self, clean: Tensor, generator: Generator | None) -> Tensor:
+        amount = _draw(self.amount, clean, generator)
+        lot = _uniform(clean.shape, clean, generator)
+        return torch.where(lot < amount, (lot < amount / 2).to(clean.dtype), clean)
+
+
+class Jpeg(Noise):
+    """White noise, clipped, then JPEG of `quality` (Reich et al. 2024, arXiv 2309.06978).
+
+    The codec is differentiable: its smooth rounding keeps the artefacts of a JPEG file up to a
+    third of their size (root mean square).
+
+    Raises:
+        ValueError: If images are neither grey nor RGB.
+    """
+
+    def __init__(self, sigma: Strength, quality: Strength) -> None:
+        self.sigma = _bounds("sigma", sigma)
+        self.quality = _bounds("quality", quality)
+
+    def _add_to(self, clean: Tensor, generator: Generator | None) -> Tensor:
+        channels = clean.shape[1]
+        if channels not in (1, 3):
+            raise ValueError(f"JPEG takes images of 1 or 3 channels, got {channels}")
+        noisy = Gaussian(self.sigma)(clean, generator).clamp(0, 1)
+        quality = _draw(self.quality, clean, generator).flatten()
+        return jpeg_codec_differentiable(noisy.expand(-1, 3, -1, -1), quality)[:, :channels]
+
+
+class Correlated(Noise):
+    """Noise of standard deviation `sigma`, blurred by a Gaussian of `grain` pixels (its std)."""
+
+    def __init__(self, sigma: Strength, grain: Strength) -> None:
+        self.sigma = _bounds("sigma", sigma)
+        self.grain = _bounds("grain", grain)
+
+    def _add_to(self, clean: Tensor, generator: Generator | None) -> Tensor:
+        B, C, H, W = clean.shape
+        sigma = _draw(self.sigma, clean, generator)
+        grain = _draw(self.grain, clean, generator).view(B, 1)
+        reach = math.ceil(4 * self.grain[1])
+        field = _normal((B, C, H + 2 * reach, W + 2 * reach), clean, generator)
+        kernel = get_gaussian_kernel1d(2 * reach + 1, grain)
+        kernel = kernel / kernel.norm(dim=1, keepdim=True)  # so that the blur keeps the variance
+        with torch.autocast(clean.device.type, enabled=False):
+            grains = filter2d_separable(field, kernel, kernel, padding="valid")
+        return clean + to_unit(sigma) * grains
+
+
+def _bounds(name: str, strength: Strength) -> tuple[float, float]:
+    least, most = LIMITS[name]
+    pair = [strength] * 2 if isinstance(strength, int | float) else list(strength or ())
+    numbers = len(pair) == 2 and all(isinstance(value, int | float) for value in pair)
+    if not numbers or not least <= pair[0] <= pair[1] <= most:
+        raise ValueError(
+            f"{name}={strength}: expected a number or a pair [low, high], "
+            f"{least} <= low <= high <= {most}"
+        )
+    return pair[0], pair[1]
+
+
+def _draw(bounds: tuple[float, float], clean: Tensor, generator: Generator | None) -> Tensor:
+    low, high = bounds
+    return low + (high - low) * _uniform((len(clean), 1, 1, 1), clean, generator)
+
+
+def _normal(shape: Sequence[int], like: Tensor, generator: Generator | None) -> Tensor:
+    return torch.randn(*shape, generator=generator, dtype=like.dtype, device=like.device)
+
+
+def _uniform(shape: Sequence[int], like: Tensor, generator: Generator | None) -> Tensor:
+    return torch.rand(*shape, generator=generator, dtype=like.dtype, device=like.device)

@@ -1,0 +1,27 @@
+"""How a measurement ends: results.json and results.csv in its folder, its table on the terminal."""
+
+from pathlib import Path
+from typing import Any
+
+from denoise.evaluation.measure import Row, averages
+from denoise.study.record import write_record
+from denoise.study.tables import scores, show, write_csv
+
+
+def conclude(
+    folder: Path, rows: list[Row], record: dict[str, Any], places: dict[str, Path]
+) -> None:
+    """Write and show the scores of a run.
+
+    Args:
+        folder: of the run.
+        rows: from `measure`.
+        record: what results.json holds beside the scores.
+        places: what else the run left, and where; shown with the table.
+    """
+    means = averages(rows)
+    path = write_record(folder, record | {"average": means, "images": rows})
+    write_csv(folder / "results.csv", rows)
+    show(scores(rows, means, f"protocol {record['protocol']}"))
+    for name, place in {"results": path, **places}.items():
+        show(f"{name:>12}  {place}")

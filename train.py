@@ -1,0 +1,76 @@
+"""Train a denoiser and measure it: python train.py attention=swin norm=dyt."""
+
+import time
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from denoise.evaluation.cost import cost
+from denoise.evaluation.measure import measure
+from denoise.launch import launch
+from denoise.study.results import conclude
+from denoise.training.checkpoint import find_checkpoint, load_model
+from denoise.training.datamodule import Images
+from denoise.training.module import Denoiser
+
+
+@launch
+def main(config: DictConfig) -> None:
+    """Train as configured, then score the best checkpoint on the test images."""
+    started, folder = time.perf_counter(), Path(config.run_dir)
+    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    OmegaConf.save(plain, folder / "config.yaml")
+    # Set for every run: the jobs of a sweep share a process.
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+    torch.use_deterministic_algorithms(config.trainer.deterministic)
+
+    made = instantiate({name: config[name] for name in plain if name != "trainer"}, _convert_="all")
+    parts = ("backbone", "noise", "loss", "optimizer", "scheduler", "protocol", "sigma", "seed")
+    module = Denoiser(*(made[name] for name in parts), plain)
+    if config.compile:
+        module.net.compile()
+    batches = ("patch", "batch", "progressive", "val_crop", "seed")
+    images = Images(made["train"], made["val"], **{name: made[name] for name in batches})
+    trainer = instantiate(
+        config.trainer, callbacks=[*made["callbacks"].values()], logger=[*made["logger"].values()]
+    )
+    checkpoint = find_checkpoint(config.resume, plain)
+    trainer.fit(module, images, ckpt_path=checkpoint, weights_only=True)
+    if not trainer.is_global_zero:
+        return
+
+    training = {
+        "seconds": time.perf_counter() - started,
+        "steps": trainer.global_step,
+        "images_per_second": trainer.progress_bar_callback.images_per_second,
+    }
+    best = Path(trainer.checkpoint_callback.best_model_path)
+    net, _ = load_model(best)
+    device = trainer.strategy.root_device
+    pictures = folder / "pictures"
+    rows = measure(
+        net.to(device),
+        made["test"],
+        made["protocol"],
+        [config.sigma],
+        made["baseline"],
+        device,
+        pictures if config.pictures else None,
+    )
+    record = {
+        "overrides": list(HydraConfig.get().overrides.task),
+        "protocol": made["protocol"].name,
+        "seed": config.seed,
+        "model": cost(net, config.channels),
+        "training": training,
+    }
+    places = {"checkpoint": best, "pictures": pictures, "tensorboard": folder / "tensorboard"}
+    conclude(folder, rows, record, places)
+
+
+if __name__ == "__main__":
+    main()

@@ -146,17 +146,17 @@ def _resume(part: Path, url: str, output: str, _: Any) -> None:
         start = start if response.status_code == 206 else 0
         left = response.headers.get("Content-Length")
         total = start + int(left) if left else None
+        console = Console(stderr=True)
         columns = (*progress.Progress.get_default_columns(), progress.DownloadColumn())
-        with (
-            part.open("ab" if start else "wb") as file,
-            progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar,
-        ):
+        bar = progress.Progress(*columns, console=console, disable=not console.is_terminal)
+        with bar, part.open("ab" if start else "wb") as file:
             task = bar.add_task(url.rpartition("/")[2], total=total, completed=start)
-            for chunk in response.iter_content(2**18):
-                file.write(chunk)
-                bar.advance(task, len(chunk))
-    if total is not None and part.stat().st_size != total:
-        raise OSError(f"{url} broke off: the same command continues it")
+            try:
+                for chunk in response.iter_content(2**15):  # the last, broken one is lost
+                    file.write(chunk)
+                    bar.advance(task, len(chunk))
+            except requests.RequestException as error:
+                raise OSError(f"{url} broke off: the same command continues it") from error
     part.replace(output)
 
 
@@ -193,6 +193,8 @@ def _members(archive: Path) -> Iterator[tuple[str, int, bool, partial[IO[bytes]]
         with tarfile.open(archive) as file:
             for info in file:
                 yield info.name, info.size, info.isreg(), partial(file.extractfile, info)
+            while file.fileobj.read(2**20):  # to the checksum at the very end
+                pass
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 import logging
 import struct
-import warnings
 import zlib
 
 import numpy as np
@@ -168,8 +167,7 @@ def test_bombs_are_refused_before_decoding(tmp_path, monkeypatch, dtype, side):
     monkeypatch.setattr(read, "MAX_PIXELS", 50_000_000)
     monkeypatch.setattr(read, "_READERS", {})
     write_png(tmp_path / "bomb.png", np.zeros((4, 4, 3), dtype), size=(side, side))
-    with warnings.catch_warnings(), pytest.raises(ImageError, match=r"bomb\.png .*pixels"):
-        warnings.simplefilter("error")
+    with pytest.raises(ImageError, match=r"bomb\.png .*pixels"):
         read_image(tmp_path / "bomb.png", 3)
 
 

@@ -16,8 +16,8 @@ class Crops(IterableDataset):
     """Whole batches of random crops, each in one of the 8 flips and rotations.
 
     A batch depends on its number and the seed alone, so a resumed run sees the same ones; use it
-    with `DataLoader(crops, batch_size=None)`. Batches are dicts of `clean`, and `noisy` for pairs,
-    (batch, C, patch, patch), uint8, or uint16 as soon as one image is.
+    with `DataLoader(crops, batch_size=None)`. Batches are dicts of their `number`, `clean` and, for
+    pairs, `noisy`: (batch, C, patch, patch), uint8, or uint16 as soon as one image is.
 
     Args:
         sets: Images to choose from, every one alike.
@@ -84,7 +84,7 @@ class Crops(IterableDataset):
             yield {**self.draw(number), "number": number}
 
     def draw(self, number: int) -> dict[str, Tensor]:
-        """Return the batch of this number."""
+        """Return the images of the batch of this number."""
         patch, batch = next((p, b) for until, p, b in self.schedule if number < until)
         rng = np.random.default_rng((self.seed, self.rank, number))
         chosen = rng.integers(len(self.sizes), size=batch)

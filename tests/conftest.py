@@ -1,0 +1,63 @@
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+
+ROOT = Path(__file__).parents[1]
+
+
+def options(group):
+    """The words that a config group knows."""
+    return sorted(path.stem for path in (ROOT / "configs" / group).glob("*.yaml"))
+
+
+def config(*overrides, name="train"):
+    """Compose what the command line with these words would."""
+    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+        return compose(name, list(overrides))
+
+
+def make(group, *overrides):
+    """Make the part of a group that the command line with these words would use."""
+    return instantiate(config(*overrides)[group], _convert_="all")
+
+
+def randomize(module, seed=0):
+    """Give every parameter random values: zeros and ones hide errors."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.5)
+    return module
+
+
+def assert_same(left, right, x, tolerance=1e-10):
+    """Outputs, input gradient and parameter gradients of two modules agree.
+
+    `left` and `right` are (function of x, named parameters by the names of the right).
+    """
+    results = []
+    for function, parameters in (left, right):
+        leaf = x.detach().clone().requires_grad_()
+        out = function(leaf)
+        weight = torch.linspace(-1, 1, out.numel(), dtype=out.dtype).view(out.shape)
+        names = sorted(parameters)
+        gradients = torch.autograd.grad((out * weight).sum(), [leaf, *map(parameters.get, names)])
+        results.append((["output", "input", *names], [out, *gradients]))
+    assert results[0][0] == results[1][0]
+    for name, a, b in zip(*results[0], results[1][1], strict=True):
+        scale = max(1.0, b.abs().max().item())
+        assert a.shape == b.shape, name
+        assert (a - b).abs().max().item() <= tolerance * scale, name
+
+
+@pytest.fixture
+def data_dir():
+    """Folder with datasets/ and weights/ that are not part of the project."""
+    place = os.environ.get("DENOISE_DATA_DIR")
+    if not place:
+        pytest.skip("DENOISE_DATA_DIR is not set: no images or weights to measure on")
+    return Path(place)

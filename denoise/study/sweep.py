@@ -15,20 +15,26 @@ def sweep_rows(folder: Path) -> list[dict[str, Any]]:
     rows = []
     for path in paths:
         record = json.loads(path.read_text())
-        row = {"run": path.parent.name, "overrides": " ".join(record["overrides"])}
+        row = {"run": path.parent.name, "overrides": record["overrides"]}
         for mean in record.get("average", ()):
             if mean["method"] == METHOD:
                 place = mean["set"] if mean["sigma"] is None else f"{mean['set']} {mean['sigma']:g}"
                 row |= {f"PSNR {place}": mean["psnr"], f"SSIM {place}": mean["ssim"]}
         if "model" in record:
-            row |= record["model"] | {"seconds": record["training"]["seconds"]}
+            row |= record["model"] | {"seconds": record["seconds"]}
         rows.append(row | ({"error": record["error"]} if "error" in record else {}))
     return rows
 
 
 def write_summary(folder: Path) -> list[dict[str, str]]:
-    """Write summary.csv and summary.md of a sweep's folder and return the rows as text."""
+    """Write summary.csv and summary.md of a sweep's folder and return the rows as text.
+
+    Overrides that all runs share are left out.
+    """
     rows = sweep_rows(folder)
+    shared = set.intersection(*(set(row["overrides"]) for row in rows)) if len(rows) > 1 else set()
+    for row in rows:
+        row["overrides"] = " ".join(word for word in row["overrides"] if word not in shared)
     write_csv(folder / "summary.csv", rows)
     texts = [{name: _text(name, value) for name, value in row.items()} for row in rows]
     (folder / "summary.md").write_text(markdown(texts))

@@ -62,13 +62,14 @@ class Denoiser(pl.LightningModule):
             seed = int(entropy.generate_state(1, np.uint64)[0])
             noisy = self.noise(clean, torch.Generator(self.device).manual_seed(seed))
         loss = self.loss(self.net(noisy, noise_level(noisy, clean)), clean)
+        rate = self.optimizers().param_groups[0]["lr"]
         if not torch.isfinite(loss):
-            rate = self.optimizers().param_groups[0]["lr"]
             raise TrainingDivergedError(
                 f"the loss is {loss.item()} at step {self.global_step}, learning rate {rate:.2g}: "
                 "lower optimizer.lr or trainer.gradient_clip_val, or set trainer.precision=32-true"
             )
         self.log("train/loss", loss, prog_bar=True)
+        self.log("train/learning_rate", rate)
         return loss
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:

@@ -1,0 +1,53 @@
+"""Measure a checkpoint: python evaluate.py checkpoint=PATH data=kodak24 sigma=[15,25,50]."""
+
+import time
+from pathlib import Path
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from denoise.evaluation.cost import cost
+from denoise.evaluation.measure import measure
+from denoise.evaluation.peers import Peer
+from denoise.launch import launch
+from denoise.study.results import conclude
+from denoise.training.checkpoint import load_model
+
+
+@launch
+def main(config: DictConfig) -> None:
+    """Score a checkpoint of ours or of a peer on image sets and noise levels."""
+    started, folder = time.perf_counter(), Path(config.run_dir)
+    if Path(config.checkpoint).suffix == ".ckpt":
+        net, trained = load_model(config.checkpoint)
+        channels = trained["backbone"]["in_channels"]
+    else:
+        net = Peer(config.checkpoint).eval()
+        channels = net.channels
+    if config.channels not in (None, channels):
+        raise ValueError(f"channels={config.channels}, but {config.checkpoint} takes {channels}")
+    config.channels = channels
+    OmegaConf.save(config, folder / "config.yaml", resolve=True)
+    if config.device == "auto":
+        config.device = "cuda" if torch.cuda.is_available() else "cpu"
+
+    made = instantiate(config, _convert_="all")
+    pictures = folder / "pictures" if config.pictures else None
+    sigmas = config.sigma if OmegaConf.is_list(config.sigma) else [config.sigma]
+    sets, protocol, baselines = (made[name] for name in ("data", "protocol", "baseline"))
+    net.to(config.device)
+    rows = measure(net, sets, protocol, sigmas, baselines, config.device, pictures)
+    record = {
+        "checkpoint": config.checkpoint,
+        "overrides": list(HydraConfig.get().overrides.task),
+        "protocol": protocol.name,
+        "model": cost(net, channels),
+        "seconds": time.perf_counter() - started,
+    }
+    conclude(folder, rows, record, {"pictures": pictures})
+
+
+if __name__ == "__main__":
+    main()

@@ -42,6 +42,8 @@ def launch(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
             if message is None:
                 raise
             sys.exit(f"error: {message}\n(HYDRA_FULL_ERROR=1 shows where)")
+        finally:
+            del os.environ["HYDRA_FULL_ERROR"]
 
     return main
 

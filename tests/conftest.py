@@ -1,4 +1,6 @@
+import importlib
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,19 @@ def assert_same(left, right, x, tolerance=1e-10):
         scale = max(1.0, b.abs().max().item())
         assert a.shape == b.shape, name
         assert (a - b).abs().max().item() <= tolerance * scale, name
+
+
+@pytest.fixture
+def command(monkeypatch, tmp_path):
+    """Run train.py or evaluate.py in this process, in an empty folder, as the shell would."""
+
+    def run(script, *words):
+        module = importlib.import_module(script)
+        monkeypatch.setattr(sys, "argv", [f"{script}.py", *words])
+        monkeypatch.chdir(tmp_path)
+        module.main()
+
+    return run
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,10 @@ from denoise.data.read import ImageError
 from denoise.data.sets import ImageSet
 
 RNG = np.random.default_rng(0)
+
+
+def take(count, batches):
+    return list(islice(batches, count))
 
 
 def make_set(sizes, channels=3, dtype=np.uint8, pairs=False):
@@ -45,7 +50,7 @@ def test_crops_come_from_everywhere_in_every_turn():
     images = make_set([(9, 12), (8, 8)])
     places = [
         locate(crop.numpy(), images.clean)
-        for batch in Crops([images], patch=7, batch=16, length=30, seed=0)
+        for batch in take(30, Crops([images], patch=7, batch=16, seed=0))
         for crop in batch["clean"]
     ]
     assert {place[0] for place in places} == {0, 1}
@@ -60,24 +65,31 @@ def test_crops_come_from_everywhere_in_every_turn():
 def test_images_of_several_sets_are_chosen_alike():
     sets = [make_set([(8, 8)] * 3), make_set([(8, 8)])]
     clean = sets[0].clean + sets[1].clean
-    batches = Crops(sets, patch=8, batch=100, length=4, seed=0)
+    batches = take(4, Crops(sets, patch=8, batch=100, seed=0))
     found = [locate(crop.numpy(), clean)[0] for batch in batches for crop in batch["clean"]]
     assert np.bincount(found).min() > 70
 
 
 def test_noisy_crops_lie_where_the_clean_ones_do():
     pairs = make_set([(20, 30), (15, 11)], pairs=True)
-    for batch in Crops([pairs], patch=10, batch=8, length=3, seed=0):
+    for batch in take(3, Crops([pairs], patch=10, batch=8, seed=0)):
         assert list(batch) == ["clean", "noisy", "number"]
         assert torch.equal(batch["noisy"], 255 - batch["clean"])
 
 
 def test_batches_are_fixed_by_their_number():
     images = make_set([(30, 30)] * 2)
-    options = {"sets": [images], "patch": 16, "batch": 4, "length": 6, "seed": 1}
-    assert [batch["number"] for batch in Crops(**options, first=lambda: 2)] == [2, 3, 4, 5, 6, 7]
-    whole = [batch["clean"] for batch in Crops(**options)]
-    resumed = [batch["clean"] for batch in Crops(**options, first=lambda: 2)]
+    options = {"sets": [images], "patch": 16, "batch": 4, "seed": 1}
+    assert [batch["number"] for batch in take(6, Crops(**options, first=lambda: 2))] == [
+        2,
+        3,
+        4,
+        5,
+        6,
+        7,
+    ]
+    whole = [batch["clean"] for batch in take(6, Crops(**options))]
+    resumed = [batch["clean"] for batch in take(4, Crops(**options, first=lambda: 2))]
     assert all(torch.equal(a, b) for a, b in zip(whole[2:], resumed[:4], strict=True))
     assert not any(torch.equal(whole[0], batch) for batch in [*whole[1:], *resumed])
     other_rank = next(iter(Crops(**options, rank=1)))["clean"]
@@ -86,36 +98,35 @@ def test_batches_are_fixed_by_their_number():
     assert not torch.equal(whole[0], other_seed)
 
 
-def test_first_is_asked_as_every_epoch_begins():
+def test_first_is_asked_as_every_pass_begins():
     done = 0
-    crops = Crops([make_set([(30, 30)])], 8, 2, length=2, seed=0, first=lambda: done)
+    crops = Crops([make_set([(30, 30)])], 8, 2, seed=0, first=lambda: done)
     loader = DataLoader(crops, batch_size=None)
-    first = [batch["clean"] for batch in loader]
+    first = [batch["clean"] for batch in take(2, loader)]
     done = 2
-    second = [batch["clean"] for batch in loader]
-    assert len(loader) == len(first) == len(second) == 2
+    second = [batch["clean"] for batch in take(2, loader)]
     assert torch.equal(second[0], crops.draw(2)["clean"])
     assert not torch.equal(first[0], second[0])
 
 
 def test_batches_do_not_share_memory():
-    one, two = Crops([make_set([(9, 9)])], 8, 2, length=2, seed=0)
+    one, two = take(2, Crops([make_set([(9, 9)])], 8, 2, seed=0))
     assert one["clean"].is_contiguous()
     assert one["clean"].data_ptr() != two["clean"].data_ptr()
 
 
 def test_8_bit_images_widen_beside_16_bit_ones():
     narrow, wide = make_set([(8, 8)]), make_set([(8, 8)], dtype=np.uint16)
-    assert next(iter(Crops([narrow], 8, 1, 1, seed=0)))["clean"].dtype == torch.uint8
-    (batch,) = Crops([narrow, wide], patch=8, batch=20, length=1, seed=0)
+    assert next(iter(Crops([narrow], 8, 1, seed=0)))["clean"].dtype == torch.uint8
+    batch = next(iter(Crops([narrow, wide], patch=8, batch=20, seed=0)))
     assert batch["clean"].dtype == torch.uint16
     images = [narrow.clean[0].astype(np.uint16) * 257, wide.clean[0]]
     assert {locate(crop.numpy(), images)[0] for crop in batch["clean"]} == {0, 1}
 
 
 def test_schedule_holds_until_its_batches():
-    crops = Crops([make_set([(40, 40)])], 32, 1, length=6, seed=0, schedule=[[2, 8, 4], [5, 16, 2]])
-    shapes = [tuple(batch["clean"].shape) for batch in crops]
+    crops = Crops([make_set([(40, 40)])], 32, 1, seed=0, schedule=[[2, 8, 4], [5, 16, 2]])
+    shapes = [tuple(batch["clean"].shape) for batch in take(6, crops)]
     assert shapes == [(4, 3, 8, 8)] * 2 + [(2, 3, 16, 16)] * 3 + [(1, 3, 32, 32)]
     assert tuple(crops.draw(10**9)["clean"].shape) == (1, 3, 32, 32)
 
@@ -123,23 +134,23 @@ def test_schedule_holds_until_its_batches():
 def test_images_smaller_than_a_crop_are_named():
     images = make_set([(40, 40), (40, 15)])
     with pytest.raises(ImageError, match=r"image1\.png has 40x15 pixels.*crops of 16.*patch=15"):
-        Crops([images], 16, 1, 1, seed=0)
+        Crops([images], 16, 1, seed=0)
     with pytest.raises(ImageError, match=r"image1\.png .*crops of 32"):
-        Crops([images], 8, 1, 1, seed=0, schedule=[[10, 32, 1]])
+        Crops([images], 8, 1, seed=0, schedule=[[10, 32, 1]])
 
 
 def test_sets_and_sizes_that_do_not_go_together():
     plain = make_set([(8, 8)])
     for others in ([make_set([(8, 8)], pairs=True)], [make_set([(8, 8)], channels=1)]):
         with pytest.raises(ValueError, match="agree in channels, and all or none be pairs"):
-            Crops([plain, *others], 8, 1, 1, seed=0)
+            Crops([plain, *others], 8, 1, seed=0)
     with pytest.raises(ValueError, match="no image set"):
-        Crops([], 8, 1, 1, seed=0)
+        Crops([], 8, 1, seed=0)
     for schedule in ([[5, 8, 1], [2, 8, 1]], [[5, 0, 1]]):
         with pytest.raises(ValueError, match="in order of until_batch"):
-            Crops([plain], 8, 1, 1, seed=0, schedule=schedule)
+            Crops([plain], 8, 1, seed=0, schedule=schedule)
     with pytest.raises(ValueError, match="patch=0"):
-        Crops([plain], 0, 1, 1, seed=0)
+        Crops([plain], 0, 1, seed=0)
 
 
 def test_whole_images_one_by_one():

@@ -236,7 +236,7 @@ def test_samples_are_disjoint_photographs():
     assert colour["val"] == grey["val"] == ["rocket"]
     assert grey["train"][: len(colour["train"])] == colour["train"]
     every = [name for names in grey.values() for name in names]
-    assert len(every) == len(set(every)) == 14
+    assert len(every) == len(set(every)) == 15
     with pytest.raises(ValueError, match="split=trian, but samples have train, val, test"):
         Samples(split="trian", channels=3)
 

@@ -1,6 +1,7 @@
 """Images as tensors: random crops to train on, whole images to measure on."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from denoise.data.sets import ImageSet
 
 
 class Crops(IterableDataset):
-    """Whole batches of random crops, each in one of the 8 flips and rotations.
+    """Endless whole batches of random crops, each in one of the 8 flips and rotations.
 
     A batch depends on its number and the seed alone, so a resumed run sees the same ones; use it
     with `DataLoader(crops, batch_size=None)`. Batches are dicts of their `number`, `clean` and, for
@@ -23,9 +24,8 @@ class Crops(IterableDataset):
         sets: Images to choose from, every one alike.
         patch: Side of a crop in pixels.
         batch: Crops in a batch.
-        length: Batches in an epoch.
         seed: Of all batches.
-        first: Called as an epoch begins: the number of its first batch.
+        first: Called as a pass begins: the number of its first batch.
         schedule: Entries of (until_batch, patch, batch) that hold for the batches before the first
             free number; patch and batch hold after the last.
         rank: Process number: each draws its own batches.
@@ -40,7 +40,6 @@ class Crops(IterableDataset):
         sets: Sequence[ImageSet],
         patch: int,
         batch: int,
-        length: int,
         seed: int,
         first: Callable[[], int] = lambda: 0,
         schedule: Sequence[Sequence[int]] = (),
@@ -69,18 +68,14 @@ class Crops(IterableDataset):
         self.images = {"clean": [image for one in sets for image in one.clean]}
         if sets[0].noisy is not None:
             self.images["noisy"] = [image for one in sets for image in one.noisy]
-        self.channels, self.length, self.seed = sets[0].channels, length, seed
+        self.channels, self.seed = sets[0].channels, seed
         self.first, self.rank = first, rank
         arrays = [image for column in self.images.values() for image in column]
         self.dtype = np.result_type(*{image.dtype for image in arrays})
         self.sizes = np.array([image.shape[:2] for image in self.images["clean"]])
 
-    def __len__(self) -> int:
-        return self.length
-
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        first = self.first()
-        for number in range(first, first + self.length):
+        for number in count(self.first()):
             yield {**self.draw(number), "number": number}
 
     def draw(self, number: int) -> dict[str, Tensor]:

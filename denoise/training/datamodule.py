@@ -8,8 +8,6 @@ from torch.utils.data import DataLoader
 from denoise.data.crops import Crops, WholeImages
 from denoise.data.sets import ImageSet
 
-ENDLESS = 10**9  # batches of an epoch: validation, not the epoch, is the rhythm of a run
-
 
 class Images(pl.LightningDataModule):
     """Batches of crops by slicing in the main process, and validation images one by one.
@@ -45,7 +43,6 @@ class Images(pl.LightningDataModule):
         crops = Crops(
             list(self.train.values()),
             **self.crops,
-            length=ENDLESS,
             first=lambda: self.trainer.global_step * self.trainer.accumulate_grad_batches,
             rank=self.trainer.global_rank,
         )

@@ -1,0 +1,30 @@
+# Everyday words; each sets up .venv by itself.
+PYTHON ?= python3
+RUN = .venv/bin/python
+
+.PHONY: install train test test-all lint format
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -c "import sys; sys.exit('Python 3.11 or newer is needed: make PYTHON=python3.11 ...' if sys.version_info < (3, 11) else 0)"
+	$(PYTHON) -m venv .venv
+	$(RUN) -m pip install --quiet --editable '.[test]'
+	touch $@
+
+train: install
+	$(RUN) train.py baseline=nlm
+
+test: install
+	$(RUN) -m pytest -m 'not slow and not gpu'
+
+test-all: install
+	$(RUN) -m pytest
+
+lint: install
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+format: install
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .

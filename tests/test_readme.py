@@ -1,0 +1,81 @@
+"""Every command of the README is there to be run, and every figure's file exists."""
+
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT, config
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```(?:sh|bash)\n(.*?)```", README, re.DOTALL)
+LINES = [
+    line.split("  #")[0].strip()
+    for block in BLOCKS
+    for line in block.replace("\\\n", " ").splitlines()
+]
+COMMANDS = [shlex.split(line) for line in LINES if line and not line.startswith("#")]
+
+
+def starting(*words):
+    return [pytest.param(c, id=" ".join(c)) for c in COMMANDS if c[: len(words)] == list(words)]
+
+
+@pytest.mark.parametrize("command", starting("python", "train.py"))
+def test_training_composes(command):
+    words = [word for word in command[2:] if word != "-m"]
+    choices = [word.split("=", 1) for word in words]
+    first = [f"{key}={value.split(',')[0] if value[0] not in '[' else value}"
+             for key, value in choices]  # fmt: skip
+    last = [f"{key}={value.split(',')[-1] if value[0] not in '[' else value}"
+            for key, value in choices]  # fmt: skip
+    assert config(*first).backbone
+    assert config(*last).backbone
+
+
+@pytest.mark.parametrize("command", starting("python", "evaluate.py"))
+def test_evaluation_composes(command):
+    assert config(*command[2:], name="evaluate").checkpoint
+
+
+@pytest.mark.parametrize("command", starting("make"))
+def test_make_knows_the_word(command):
+    done = subprocess.run(["make", "-n", *command[1:]], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_scripts_answer_for_help():
+    scripts = {c[1] for c in COMMANDS if c[0] == "python" and c[1].startswith("scripts/")}
+    for script in scripts:
+        subprocess.run(
+            [sys.executable, script, "--help"], cwd=ROOT, check=True, capture_output=True
+        )
+
+
+def test_every_command_is_tested():
+    known = ("python train.py", "python evaluate.py", "python scripts/", "make", "git clone", "cd ",
+             "tensorboard ", "pip install")  # fmt: skip
+    assert COMMANDS
+    for line in LINES:
+        if line and not line.startswith("#"):
+            assert line.startswith(known), line
+
+
+def test_pictures_exist():
+    places = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README)
+    assert places
+    for place in places:
+        assert (ROOT / place).is_file(), place
+
+
+def test_the_tree_is_the_tree():
+    tree = re.search(r"```text\n(README\.md.*?)```", README, re.DOTALL)[1]
+    folder = ROOT
+    for line in tree.splitlines():
+        names = line[: line.find("  ", len(line) - len(line.lstrip()))].split()
+        folder = folder if line.startswith(" ") else ROOT
+        for name in names:
+            assert (folder / name).exists(), f"{folder / name} is in the README's tree"
+        if len(names) == 1 and names[0].endswith("/") and not line.startswith(" "):
+            folder = ROOT / names[0]

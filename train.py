@@ -33,7 +33,7 @@ def main(config: DictConfig) -> None:
     module = Denoiser(*(made[name] for name in parts), plain)
     if config.compile:
         module.net.compile()
-    batches = ("patch", "batch", "progressive", "val_crop", "seed")
+    batches = ("patch", "batch", "progressive", "shuffle_channels", "val_crop", "seed")
     images = Images(made["train"], made["val"], **{name: made[name] for name in batches})
     trainer = instantiate(
         config.trainer, callbacks=[*made["callbacks"].values()], logger=[*made["logger"].values()]

@@ -234,7 +234,10 @@ def test_samples_are_disjoint_photographs():
     assert colour["test"] == ["chelsea", "coffee"]
     assert grey["test"] == ["chelsea", "coffee", "camera"]
     assert colour["val"] == grey["val"] == ["rocket"]
-    assert grey["train"][: len(colour["train"])] == colour["train"]
+    assert grey["train"] == colour["train"]
+    brick = Samples(split="train", channels=3).clean[colour["train"].index("brick")]
+    assert brick.shape == (512, 512, 3)
+    assert (brick == brick[..., :1]).all()
     every = [name for names in grey.values() for name in names]
     assert len(every) == len(set(every)) == 15
     with pytest.raises(ValueError, match="split=trian, but samples have train, val, test"):

@@ -85,7 +85,7 @@ def test_a_run_leaves_everything(train, capfd):
         assert mean["images"] == 2
     assert len((folder / "results.csv").read_text().splitlines()) == 1 + len(rows)
     assert (folder / "config.yaml").read_text().startswith("data_dir: data\n")
-    assert (folder / "checkpoints" / "last.ckpt").exists()
+    assert load_checkpoint(folder / "checkpoints" / "last.ckpt")["global_step"] == 4
     assert list((folder / "tensorboard").glob("events.out.tfevents.*"))
     picture = np.asarray(Image.open(folder / "pictures/folder/sigma25/cat.png"))
     assert picture.shape[1] == 3 * 50 + 8

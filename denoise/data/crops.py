@@ -29,6 +29,7 @@ class Crops(IterableDataset):
         schedule: Entries of (until_batch, patch, batch) that hold for the batches before the first
             free number; patch and batch hold after the last.
         rank: Process number: each draws its own batches.
+        shuffle_channels: Whether a crop's colours change places: for few photographs.
 
     Raises:
         ImageError: If an image is smaller than a crop.
@@ -44,6 +45,7 @@ class Crops(IterableDataset):
         first: Callable[[], int] = lambda: 0,
         schedule: Sequence[Sequence[int]] = (),
         rank: int = 0,
+        shuffle_channels: bool = False,
     ) -> None:
         super().__init__()
         if not sets:
@@ -69,7 +71,7 @@ class Crops(IterableDataset):
         if sets[0].noisy is not None:
             self.images["noisy"] = [image for one in sets for image in one.noisy]
         self.channels, self.seed = sets[0].channels, seed
-        self.first, self.rank = first, rank
+        self.first, self.rank, self.shuffle_channels = first, rank, shuffle_channels
         arrays = [image for column in self.images.values() for image in column]
         self.dtype = np.result_type(*{image.dtype for image in arrays})
         self.sizes = np.array([image.shape[:2] for image in self.images["clean"]])
@@ -85,12 +87,16 @@ class Crops(IterableDataset):
         chosen = rng.integers(len(self.sizes), size=batch)
         corners = rng.integers(self.sizes[chosen] - patch + 1)
         turns = rng.integers(8, size=batch)
-        plan = list(zip(chosen.tolist(), corners.tolist(), turns.tolist(), strict=True))
+        colours = np.tile(np.arange(self.channels), (batch, 1))
+        if self.shuffle_channels:
+            colours = rng.permuted(colours, axis=1)
+        lists = (chosen.tolist(), corners.tolist(), turns.tolist(), colours)
+        plan = list(zip(*lists, strict=True))
         return {key: self._cut(images, patch, plan) for key, images in self.images.items()}
 
     def _cut(self, images: Sequence[np.ndarray], patch: int, plan: Sequence[tuple]) -> Tensor:
         crops = np.empty((len(plan), self.channels, patch, patch), self.dtype)
-        for k, (chosen, (top, left), turn) in enumerate(plan):
+        for k, (chosen, (top, left), turn, colours) in enumerate(plan):
             # copied first: turning a crop within the processor's cache is twice as fast
             crop = images[chosen][top : top + patch, left : left + patch].copy()
             if crop.dtype != self.dtype:
@@ -99,7 +105,7 @@ class Crops(IterableDataset):
                 crop = crop[::-1]
             if turn & 2:
                 crop = crop[:, ::-1]
-            crops[k] = crop.transpose((2, 1, 0) if turn & 4 else (2, 0, 1))
+            crops[k] = crop.transpose((2, 1, 0) if turn & 4 else (2, 0, 1))[colours]
         return torch.from_numpy(crops)
 
 

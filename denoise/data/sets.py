@@ -165,7 +165,7 @@ class Samples(ImageSet):
 
     Args:
         split: "train", "val" or "test".
-        channels: 3 takes the colour ones, 1 these in grey and the grey ones.
+        channels: 1 takes all in grey; 3 takes those in colour and, to train, the grey ones too.
 
     Raises:
         ValueError: If there is no such split.
@@ -176,8 +176,13 @@ class Samples(ImageSet):
 
         if split not in _COLOUR:
             raise ValueError(f"split={split}, but samples have {', '.join(_COLOUR)}")
+        names = _COLOUR[split], (() if channels == 3 and split != "train" else _GREY[split])
         folder = Path(skimage.__file__).parent / "data"
-        names = _COLOUR[split] + (_GREY[split] if channels == 1 else ())
-        files = [folder / name for name in names]
-        images = decode(files, channels, cache_dir=None, memory_limit=0, on_error="raise")
+        files = [[folder / name for name in kind] for kind in names]
+        colour, grey = (
+            decode(kind, depth, cache_dir=None, memory_limit=0, on_error="raise")
+            for kind, depth in zip(files, (channels, 1), strict=True)
+        )
+        images = colour + [image.repeat(channels, axis=2) for image in grey]
+        files = files[0] + files[1]
         super().__init__([file.stem for file in files], files, images, channels)

@@ -18,6 +18,7 @@ class Images(pl.LightningDataModule):
         patch: side of a training crop in pixels.
         batch: crops per batch and device.
         progressive: entries of (until_batch, patch, batch) that come before patch and batch.
+        shuffle_channels: whether the colours of a crop change places.
         val_crop: validation images are cropped to at most this side; None keeps them whole.
         seed: of the crops.
     """
@@ -30,12 +31,19 @@ class Images(pl.LightningDataModule):
         patch: int,
         batch: int,
         progressive: Sequence[Sequence[int]],
+        shuffle_channels: bool,
         val_crop: int | None,
         seed: int,
     ) -> None:
         super().__init__()
         self.train, self.val = train, val
-        self.crops = {"patch": patch, "batch": batch, "schedule": progressive, "seed": seed}
+        self.crops = {
+            "patch": patch,
+            "batch": batch,
+            "schedule": progressive,
+            "shuffle_channels": shuffle_channels,
+            "seed": seed,
+        }
         self.val_crop = val_crop
 
     def train_dataloader(self) -> DataLoader:

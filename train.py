@@ -1,6 +1,8 @@
 """Train a denoiser and measure it: python train.py attention=swin norm=dyt."""
 
+import logging
 import time
+import warnings
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -24,6 +26,8 @@ def main(config: DictConfig) -> None:
     started, folder = time.perf_counter(), Path(config.run_dir)
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     OmegaConf.save(plain, folder / "config.yaml")
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", "`isinstance.treespec, LeafSpec")  # Lightning's own
     # Set for every run: the jobs of a sweep share a process.
     pl.seed_everything(config.seed, workers=True, verbose=False)
     torch.use_deterministic_algorithms(config.trainer.deterministic)

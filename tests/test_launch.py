@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import pytest
 from test_training import QUICK, photos  # noqa: F401  (a fixture)
@@ -29,8 +30,6 @@ def test_what_is_refused_is_answered_in_a_line(command, word, answer):
         command("train", *word.split(), "hydra.run.dir=run")
     assert exit_.match("^error: ")
     first = str(exit_.value).removesuffix("\n(HYDRA_FULL_ERROR=1 shows where)")
-    import re
-
     assert re.search(answer, first), first
 
 

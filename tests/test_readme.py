@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, config
+from conftest import ROOT, config, options
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(?:sh|bash)\n(.*?)```", README, re.DOTALL)
@@ -79,3 +79,10 @@ def test_the_tree_is_the_tree():
             assert (folder / name).exists(), f"{folder / name} is in the README's tree"
         if len(names) == 1 and names[0].endswith("/") and not line.startswith(" "):
             folder = ROOT / names[0]
+
+
+def test_the_groups_are_the_groups():
+    rows = re.findall(r"^\| (\w+) \| ([\w, ]+) \|", README, re.MULTILINE)
+    listed = {group: words.split(", ") for group, words in rows if group != "group"}
+    groups = [path.name for path in (ROOT / "configs").iterdir() if path.is_dir()]
+    assert listed == {group: options(group) for group in groups}

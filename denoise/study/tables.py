@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 
@@ -21,14 +22,14 @@ def scores(rows: Sequence[dict[str, Any]], means: Sequence[dict[str, Any]], titl
         groups: dict[str, dict[str, str]] = {}
         for row in (*rows, *means):
             if (row["set"], row["sigma"]) == place:
-                name = row.get("image", f"[bold]average of {row.get('images')}")
+                image = escape(row["image"]) if "image" in row else f"average of {row['images']}"
                 cell = f"{row['psnr']:.2f}  {row['ssim']:.4f}"
-                groups.setdefault(name, {})[row["method"]] = cell
+                groups.setdefault(image, {})[row["method"]] = cell
         sigma = "" if place[1] is None else f", sigma {place[1]:g}"
         table.add_section()
-        table.add_row(f"[italic]{place[0]}{sigma}")
-        for name, cells in groups.items():
-            table.add_row(name, *(cells.get(method, "") for method in methods))
+        table.add_row(f"[italic]{escape(place[0])}{sigma}")
+        for image, cells in groups.items():
+            table.add_row(image, *(cells.get(method, "") for method in methods))
     return table
 
 
@@ -38,7 +39,7 @@ def show(*items: Any) -> None:
     if not console.is_terminal:
         console = Console(width=160)
     for item in items:
-        console.print(item, soft_wrap=isinstance(item, str), highlight=False)
+        console.print(item, soft_wrap=isinstance(item, str), highlight=False, markup=False)
 
 
 def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:

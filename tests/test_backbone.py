@@ -105,11 +105,19 @@ def test_sigma_map_is_one_more_channel():
 
 
 def test_attention_differs_per_level():
-    words = [f"attention@attention.level{i + 1}={n}" for i, n in enumerate(("none", "swin"))]
+    words = [f"attention@attention.level{i + 1}={n}" for i, n in enumerate(("mdta", "none"))]
     net = make("backbone", "attention=per_level", *words)
-    kinds = [type(stage[0].mixer).__module__.rpartition(".")[2] for stage in net.encoder]
-    assert kinds == ["none", "swin", "swin", "mdta"]
-    assert type(net.refinement[0].mixer) is type(net.encoder[0][0].mixer)
+    kinds = [type(getattr(stage[0], "mixer", None)).__name__ for stage in net.encoder]
+    assert kinds == ["MDTA", "NoneType", "ShiftedWindowAttention", "MDTA"]
+    assert type(net.decoder[0][0].mixer) is type(net.encoder[0][0].mixer)
+
+
+def test_no_attention_leaves_half_a_block():
+    net = make("backbone", "attention=none", *SMALL).double()
+    block = randomize(net.encoder[0][0])
+    x = image(1, 8, 5, 7)
+    torch.testing.assert_close(block(x), x + block.feedforward(block.norm2(x)))
+    assert not any("norm1" in name for name in net.state_dict())
 
 
 def test_blocks_know_their_place():

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 from PIL import Image
 from skimage.data import chelsea
 from skimage.util import random_noise
@@ -56,9 +57,9 @@ def test_every_noise_has_a_config():
     configs = Path(__file__).parents[1] / "configs" / "noise"
     assert {path.stem for path in configs.glob("*.yaml")} == set(NOISES)
     for name, noise in NOISES.items():
-        text = (configs / f"{name}.yaml").read_text()
-        assert f"_target_: denoise.noise.{type(noise).__name__}\n" in text
-        assert set(vars(noise)) == {line.split(":")[0] for line in text.splitlines()[1:]}
+        keys = OmegaConf.load(configs / f"{name}.yaml")
+        assert keys.pop("_target_") == f"denoise.noise.{type(noise).__name__}"
+        assert set(vars(noise)) == set(keys) - {"defaults"}
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

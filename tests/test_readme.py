@@ -73,11 +73,11 @@ def test_the_tree_is_the_tree():
     tree = re.search(r"```text\n(README\.md.*?)```", README, re.DOTALL)[1]
     folder = ROOT
     for line in tree.splitlines():
-        names = line[: line.find("  ", len(line) - len(line.lstrip()))].split()
+        names = re.split(r"\s{2,}", line.strip())[0].split()
         folder = folder if line.startswith(" ") else ROOT
         for name in names:
             assert (folder / name).exists(), f"{folder / name} is in the README's tree"
-        if len(names) == 1 and names[0].endswith("/") and not line.startswith(" "):
+        if not line.startswith(" ") and names[0].endswith("/"):
             folder = ROOT / names[0]
 
 

@@ -103,10 +103,16 @@ def test_it_learns(train):
     assert mean["restored"] > mean["noisy"] + 2
 
 
-@pytest.mark.parametrize("words", [(), ("callbacks=ema", "trainer.accumulate_grad_batches=2")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("trainer.val_check_interval=3",),
+        ("trainer.val_check_interval=4", "trainer.accumulate_grad_batches=2", "callbacks=ema"),
+    ],
+)
 def test_a_resumed_run_ends_as_an_unbroken_one(train, words):
     words = (
-        *words, "trainer.max_steps=6", "trainer.val_check_interval=3", "pictures=false",
+        *words, "trainer.max_steps=6", "pictures=false",
         "callbacks.checkpoint.save_top_k=-1", "callbacks.checkpoint.filename='at-{step}'",
     )  # fmt: skip
     whole = train(*words) / "checkpoints"
@@ -116,6 +122,11 @@ def test_a_resumed_run_ends_as_an_unbroken_one(train, words):
     for key in ("state_dict", "current_model_state")[: 1 + ("callbacks=ema" in words)]:
         assert not equal(weights(middle, key), weights(whole / "last.ckpt", key))
         assert equal(weights(resumed / "last.ckpt", key), weights(whole / "last.ckpt", key))
+
+
+def test_validation_falls_between_optimizer_steps(train):
+    with pytest.raises(SystemExit, match=r"val_check_interval=3 .*multiple of 2"):
+        train("trainer.val_check_interval=3", "trainer.accumulate_grad_batches=2")
 
 
 def test_the_same_seed_gives_the_same_weights(train):

@@ -47,11 +47,21 @@ class Images(pl.LightningDataModule):
         self.val_crop = val_crop
 
     def train_dataloader(self) -> DataLoader:
-        """Endless batches that a resumed run continues where it stopped."""
+        """Endless batches that a resumed run continues where it stopped.
+
+        Raises:
+            ValueError: where checkpoints would fall between the batches of one optimizer step.
+        """
+        interval, batches = self.trainer.val_check_interval, self.trainer.accumulate_grad_batches
+        if isinstance(interval, int) and interval % batches:
+            raise ValueError(
+                f"trainer.val_check_interval={interval} counts batches: choose a multiple of "
+                f"{batches}, which is trainer.accumulate_grad_batches"
+            )
         crops = Crops(
             list(self.train.values()),
             **self.crops,
-            first=lambda: self.trainer.global_step * self.trainer.accumulate_grad_batches,
+            first=lambda: self.trainer.global_step * batches,
             rank=self.trainer.global_rank,
         )
         return DataLoader(crops, batch_size=None)

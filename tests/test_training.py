@@ -215,7 +215,8 @@ def test_ema_forgets_its_start():
 
 @pytest.mark.slow
 def test_compiled(train):
-    folder = train("trainer.max_steps=2", "trainer.val_check_interval=2", "compile=true")
+    two = ("backbone.num_blocks=[1,1]", "backbone.num_heads=[1,2]")
+    folder = train(*two, "trainer.max_steps=2", "trainer.val_check_interval=2", "compile=true")
     load_model(folder / "checkpoints" / "best.ckpt")
 
 

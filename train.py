@@ -15,6 +15,7 @@ from denoise.evaluation.cost import cost
 from denoise.evaluation.measure import measure
 from denoise.launch import launch
 from denoise.study.results import conclude
+from denoise.study.tables import show
 from denoise.training.checkpoint import find_checkpoint, load_model
 from denoise.training.datamodule import Images
 from denoise.training.module import Denoiser
@@ -43,6 +44,8 @@ def main(config: DictConfig) -> None:
         config.trainer, callbacks=[*made["callbacks"].values()], logger=[*made["logger"].values()]
     )
     checkpoint = find_checkpoint(config.resume, plain)
+    if checkpoint is not None:
+        show(f"continuing from {checkpoint}")
     trainer.fit(module, images, ckpt_path=checkpoint, weights_only=True)
     if not trainer.is_global_zero:
         return

@@ -16,7 +16,6 @@ from hydra.errors import ConfigCompositionException, HydraException, Instantiati
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from rich.markup import escape
 from rich.table import Table
 
 from denoise.study.record import write_record
@@ -113,10 +112,10 @@ class SweepSummary(Callback):
             }
             write_record(folder / config.hydra.sweep.subdir, record)
         rows = write_summary(folder)
-        table = Table(title=escape(f"sweep {folder}"), title_justify="left")
+        table = Table(title=f"sweep {folder}", title_justify="left")
         names = list(dict.fromkeys(key for row in rows for key in row))
         for column in names:
             table.add_column(column, overflow="fold")
         for row in rows:
-            table.add_row(*(escape(row.get(column, "")) for column in names))
+            table.add_row(*(row.get(column, "") for column in names))
         show(table, f"written to {folder}/summary.md and summary.csv")

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 
@@ -22,24 +21,24 @@ def scores(rows: Sequence[dict[str, Any]], means: Sequence[dict[str, Any]], titl
         groups: dict[str, dict[str, str]] = {}
         for row in (*rows, *means):
             if (row["set"], row["sigma"]) == place:
-                image = escape(row["image"]) if "image" in row else f"average of {row['images']}"
+                image = row["image"] if "image" in row else f"average of {row['images']}"
                 cell = f"{row['psnr']:.2f}  {row['ssim']:.4f}"
                 groups.setdefault(image, {})[row["method"]] = cell
         sigma = "" if place[1] is None else f", sigma {place[1]:g}"
         table.add_section()
-        table.add_row(f"[italic]{escape(place[0])}{sigma}")
+        table.add_row(f"{place[0]}{sigma}", style="italic")
         for image, cells in groups.items():
             table.add_row(image, *(cells.get(method, "") for method in methods))
     return table
 
 
 def show(*items: Any) -> None:
-    """Print to the terminal; tables keep their width where there is none."""
-    console = Console()
+    """Print to the terminal, brackets as they are; tables keep their width where there is none."""
+    console = Console(markup=False, highlight=False)
     if not console.is_terminal:
-        console = Console(width=160)
+        console.width = 160
     for item in items:
-        console.print(item, soft_wrap=isinstance(item, str), highlight=False, markup=False)
+        console.print(item, soft_wrap=isinstance(item, str))
 
 
 def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:

@@ -82,7 +82,8 @@ def test_the_tree_is_the_tree():
 
 
 def test_the_groups_are_the_groups():
-    rows = re.findall(r"^\| (\w+) \| ([\w, ]+) \|", README, re.MULTILINE)
+    table = README.partition("| group | words |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| (\w+) \| ([\w, ]+) \|", table, re.MULTILINE)
     groups = [path.name for path in (ROOT / "configs").iterdir() if path.is_dir()]
-    listed = {group: words.split(", ") for group, words in rows if group in groups}
+    listed = {group: words.split(", ") for group, words in rows}
     assert listed == {group: options(group) for group in groups}

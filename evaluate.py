@@ -33,10 +33,10 @@ def main(config: DictConfig) -> None:
     if config.device == "auto":
         config.device = "cuda" if torch.cuda.is_available() else "cpu"
 
-    made = instantiate(config, _convert_="all")
+    parts = ("data", "protocol", "baseline")
+    sets, protocol, baselines = (instantiate(config[name], _convert_="all") for name in parts)
     pictures = folder / "pictures" if config.pictures else None
     sigmas = config.sigma if OmegaConf.is_list(config.sigma) else [config.sigma]
-    sets, protocol, baselines = (made[name] for name in ("data", "protocol", "baseline"))
     net.to(config.device)
     rows = measure(net, sets, protocol, sigmas, baselines, config.device, pictures)
     record = {

@@ -26,13 +26,15 @@ def record(tmp_path):
 
 def test_checkpoint_on_sets_and_levels(command, images, tmp_path, capfd):
     save(tmp_path / "a.ckpt", plain("channels=1"))
-    words = ("checkpoint=a.ckpt", "sigma=[15,50]", "pictures=true", "baseline=nlm")
+    words = ("checkpoint=a.ckpt", "sigma=[15,25,50]", "pictures=true", "baseline=nlm")
     command("evaluate", *words, *images)
     found = record(tmp_path)
     assert [(m["sigma"], m["method"]) for m in found["average"]] == [
-        (sigma, method) for sigma in (15, 50) for method in ("noisy", "non-local means", "restored")
+        (sigma, method)
+        for sigma in (15, 25, 50)
+        for method in ("noisy", "non-local means", "restored")
     ]
-    assert len(found["images"]) == 2 * 2 * 3
+    assert len(found["images"]) == 3 * 2 * 3
     noisy = {row["sigma"]: row["psnr"] for row in found["average"] if row["method"] == "noisy"}
     clean = [read_image(tmp_path / "images" / f"{n}.png", 1).transpose(2, 0, 1) for n in "ab"]
     clean = [torch.from_numpy(image.copy())[None] / 255 for image in clean]
@@ -41,7 +43,7 @@ def test_checkpoint_on_sets_and_levels(command, images, tmp_path, capfd):
         assert value == pytest.approx(torch.cat(psnrs).mean().item())
     pictures = {str(p.relative_to(tmp_path / "run")) for p in tmp_path.rglob("*.png")
                 if "pictures" in str(p)}  # fmt: skip
-    assert pictures == {f"pictures/folder/sigma{s}/{n}.png" for s in (15, 50) for n in "ab"}
+    assert pictures == {f"pictures/folder/sigma{s}/{n}.png" for s in (15, 25, 50) for n in "ab"}
     assert "average of 2" in capfd.readouterr().out
 
 

@@ -215,7 +215,7 @@ def test_ema_forgets_its_start():
 
 @pytest.mark.slow
 def test_compiled(train):
-    two = ("backbone.num_blocks=[1,1]", "backbone.num_heads=[1,2]")
+    two = ("backbone.num_blocks=[1,1]", "backbone.num_heads=[1,2]", "batch=1", "val_crop=16")
     folder = train(*two, "trainer.max_steps=2", "trainer.val_check_interval=2", "compile=true")
     load_model(folder / "checkpoints" / "best.ckpt")
 

@@ -1,6 +1,7 @@
 """Noise models: pure callables `noise(clean, generator) -> noisy` with a strength per image."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -29,7 +30,7 @@ def noise_level(noisy: Tensor, clean: Tensor) -> Tensor:
     return (noisy - clean).square().mean((1, 2, 3)).sqrt() / to_unit(1.0)
 
 
-class Noise:
+class Noise(ABC):
     """The contract; a strength is a number, or a pair [low, high] that every image draws from.
 
     Raises:
@@ -45,8 +46,8 @@ class Noise:
         """
         return self._add_to(clean, generator)
 
-    def _add_to(self, clean: Tensor, generator: Generator | None) -> Tensor:
-        raise NotImplementedError
+    @abstractmethod
+    def _add_to(self, clean: Tensor, generator: Generator | None) -> Tensor: ...
 
 
 class Gaussian(Noise):

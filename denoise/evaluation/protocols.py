@@ -4,6 +4,8 @@ Every image gets the identical noise field of its shape: published numbers depen
 with `needs_sigma` is run once for every noise level, another once, with sigma None.
 """
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,12 +14,13 @@ from denoise.metrics import psnr, quantize, ssim
 from denoise.noise import Noise, to_unit
 
 
-class Protocol:
+class Protocol(ABC):
     """The contract, and the scoring that all protocols share."""
 
     name: str
     needs_sigma: bool
 
+    @abstractmethod
     def noisy(self, clean: Tensor, sigma: float | None, noisy: Tensor | None = None) -> Tensor:
         """Return the input of the denoiser for clean (1, C, H, W).
 
@@ -29,7 +32,6 @@ class Protocol:
         Raises:
             ValueError: If the protocol misses what it needs.
         """
-        raise NotImplementedError
 
     def score(self, restored: Tensor, clean: Tensor) -> dict[str, Tensor]:
         """Return PSNR in dB and SSIM, (B,) each, of restored after rounding to 8 bits."""

@@ -56,6 +56,39 @@ def assert_same(left, right, x, tolerance=1e-10):
         assert (a - b).abs().max().item() <= tolerance * scale, name
 
 
+ODD_SIZES = [(1, 1), (3, 5), (7, 9), (8, 8), (9, 13), (17, 6), (33, 26)]
+
+
+def normal(*shape):
+    """A fixed random image in float64."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(2)).double()
+
+
+def parameters(module):
+    return dict(module.named_parameters())
+
+
+def by_pixels(mixer, x, seen, bias):
+    """Attention by a loop over pixels, from the mixer's own projections.
+
+    `seen(place, length)` lists who is seen along an axis, `bias(dy, dx)` gives (N, *dy.shape).
+    """
+    B, C, H, W = x.shape
+    N = mixer.num_heads
+    q, k, v = mixer.qkv(x).view(B, 3, N, C // N, H, W).unbind(1)
+    rows = []
+    for i in range(H):
+        for j in range(W):
+            y, x_ = torch.meshgrid(
+                torch.tensor(seen(i, H)), torch.tensor(seen(j, W)), indexing="ij"
+            )
+            logits = torch.einsum("bnd,bndyx->bnyx", q[..., i, j], k[..., y, x_])
+            logits = logits * (C // N) ** -0.5 + bias(y - i, x_ - j)
+            weight = logits.flatten(2).softmax(-1).view(logits.shape)
+            rows.append(torch.einsum("bnyx,bndyx->bnd", weight, v[..., y, x_]).flatten(1))
+    return mixer.proj(torch.stack(rows, -1).view(B, C, H, W))
+
+
 @pytest.fixture
 def command(monkeypatch, tmp_path):
     """Run train.py or evaluate.py in this process, in an empty folder, as the shell would."""

@@ -1,13 +1,17 @@
 """The contract of every attention, whatever is in configs/attention."""
 
+import math
 from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from conftest import ROOT, make, options, randomize
+from torch.utils.flop_counter import FlopCounterMode
 
 NAMES = options("attention")
 SIZES = [(1, 1), (3, 5), (7, 9), (8, 8), (13, 16), (17, 6), (64, 40)]
+FAMILIES = {"global", "sparse global", "window", "local", "channel", "gating", "none"}
 
 
 def mixers(name, dim=16, num_heads=2, index=1):
@@ -32,10 +36,10 @@ def test_every_word_is_a_file_and_every_file_a_word():
 @pytest.mark.parametrize("name", NAMES)
 class TestContract:
     @pytest.mark.parametrize("size", SIZES, ids=str)
-    @pytest.mark.parametrize("index", [0, 1])
-    def test_any_size_with_finite_gradients(self, name, size, index):
-        for mixer in mixers(name, index=index):
-            x = image(3, 16, *size).requires_grad_()
+    @pytest.mark.parametrize(("batch", "heads", "index"), [(3, 2, 0), (1, 1, 1)])
+    def test_any_size_with_finite_gradients(self, name, size, batch, heads, index):
+        for mixer in mixers(name, num_heads=heads, index=index):
+            x = image(batch, 16, *size).requires_grad_()
             out = mixer(x)
             assert out.shape == x.shape
             out.square().mean().backward()
@@ -91,15 +95,171 @@ class TestContract:
             x = image(1, 16, 50, 75)
             torch.testing.assert_close(mixer(x), other(x))
 
-    def test_constant_image_stays_constant_inside(self, name):
-        for mixer in mixers(name):
-            mixer.double()
-            x = image(1, 16, 1, 1).double().expand(1, 16, 40, 33)
-            inside = mixer(x)[..., 4:-4, 4:-4]
-            assert (inside - inside[..., :1, :1]).abs().max() < 1e-12
-
     def test_inference_mode_first_then_training(self, name):
         for mixer in mixers(name):
             with torch.inference_mode():
                 mixer(image(1, 16, 13, 18))
             mixer(image(1, 16, 13, 18).requires_grad_()).sum().backward()
+
+    @pytest.mark.parametrize("size", SIZES, ids=str)
+    def test_padding_carries_no_weight(self, name, size, monkeypatch):
+        """Whatever is written outside the image leaves the output alone."""
+        pad = F.pad
+
+        def loud(x, widths, mode="constant", value=None):
+            fill = 1e3 if mode == "constant" and value is None else value
+            return pad(x, widths, mode, fill)
+
+        for mixer in mixers(name):
+            mixer.double()
+            x = image(2, 16, *size).double()
+            quiet = mixer(x)
+            monkeypatch.setattr(F, "pad", loud)
+            torch.testing.assert_close(mixer(x), quiet, rtol=0, atol=1e-10)
+            monkeypatch.setattr(F, "pad", pad)
+
+    @pytest.mark.parametrize("strict", [True, False], ids=["compile", "export"])
+    def test_compiles_without_a_break_and_exports(self, name, strict):
+        for mixer in mixers(name):
+            mixer.double()
+            x = image(2, 16, 40, 48).double()
+            if strict:
+                torch._dynamo.reset()
+                compiled = torch.compile(mixer, backend="eager", fullgraph=True)
+                torch.testing.assert_close(compiled(x), mixer(x), rtol=0, atol=1e-10)
+            else:
+                self.exports(mixer, x)
+
+    def exports(self, mixer, x):
+        sides = {2: torch.export.Dim("H", min=32, max=4096),
+                 3: torch.export.Dim("W", min=32, max=4096)}  # fmt: skip
+        try:
+            program = torch.export.export(mixer.eval(), (x,), dynamic_shapes=(sides,))
+        except Exception:
+            assert mixer.facts.export, "torch.export fails and the class does not say why"
+            return
+        assert not mixer.facts.export, "torch.export works, yet the class says it does not"
+        other = image(2, 16, 57, 66).double()
+        torch.testing.assert_close(program.module()(other), mixer(other), rtol=0, atol=1e-10)
+
+
+def depends(mixer, length, width, axis):
+    """Which output rows (columns) change with which input rows (columns): (input, output)."""
+    x = 0.3 * image(1, 16, length, width, seed=5).double()
+    x = x if axis == 2 else x.mT
+    changed = x.repeat(length, 1, 1, 1)
+    change = torch.randn(x.shape, generator=torch.Generator().manual_seed(6)).double()
+    for place in range(length):
+        changed[place].select(axis - 1, place).add_(change[0].select(axis - 1, place))
+    with torch.no_grad():
+        difference = (mixer(changed) - mixer(x)).abs()
+    return difference.amax((1, 5 - axis)) / difference.max()
+
+
+@pytest.mark.parametrize("name", NAMES)
+class TestFacts:
+    def test_words(self, name):
+        for mixer in mixers(name):
+            assert set(mixer.facts.family.split(" + ")) <= FAMILIES
+
+    @pytest.mark.parametrize("index", [0, 1])
+    @pytest.mark.parametrize("axis", [2, 3], ids=["rows", "columns"])
+    @pytest.mark.parametrize("length", [13, 48])
+    def test_reach_is_what_decides_and_no_more(self, name, index, axis, length):
+        for mixer in mixers(name, index=index):
+            if mixer.facts.reach is None:
+                continue
+            seen = depends(mixer.double(), length, 9, axis)
+            for place in range(length):
+                first, last = mixer.facts.reach.need(place, place, length)
+                assert seen[:first, place].sum() + seen[last + 1 :, place].sum() < 1e-12
+                assert seen[first, place] > 1e-12
+                assert seen[last, place] > 1e-12
+
+    def test_without_a_reach_the_first_row_is_felt_far_away(self, name):
+        for mixer in mixers(name):
+            if mixer.facts.reach is None:
+                seen = depends(mixer.double(), 48, 9, 2)
+                assert seen[0, 36:].max() > 1e-9
+
+    @pytest.mark.parametrize("index", [0, 1])
+    def test_a_crop_gives_the_same_exactly_with_a_reach(self, name, index):
+        for mixer in mixers(name, index=index):
+            mixer.double()
+            reach = mixer.facts.reach
+            H, W = 100, 131
+            x = image(1, 16, H, W).double()
+            whole = mixer(x)
+            for a, b in [((0, 9), (0, 20)), ((45, 52), (50, 66)), ((80, 99), (100, 130))]:
+                crop = []
+                for (first, last), length in ((a, H), (b, W)):
+                    low, high = reach.need(first, last, length) if reach else (first, last)
+                    align, least = (reach.align, reach.min_length) if reach else (1, 1)
+                    low = min(low, max(0, length - least)) // align * align
+                    crop.append((low, min(length, max(high + 1, low + least))))
+                (top, bottom), (left, right) = crop
+                part = mixer(x[..., top:bottom, left:right])
+                part = part[..., a[0] - top : a[1] + 1 - top, b[0] - left : b[1] + 1 - left]
+                expected = whole[..., a[0] : a[1] + 1, b[0] : b[1] + 1]
+                error = (part - expected).abs().max() / expected.abs().max()
+                assert (error < 1e-12) == (reach is not None)
+
+    def test_step(self, name, monkeypatch):
+        """On a torus: shifts by the step shift the output, smaller ones do not."""
+        for mixer in mixers(name, index=0):
+            mixer.double()
+            for module in mixer.modules():
+                if isinstance(module, torch.nn.Conv2d):
+                    monkeypatch.setattr(module, "padding_mode", "circular")
+            H, W = 112, 96
+            x = 0.3 * image(1, 16, H, W).double()
+            out, reach, step = mixer(x), mixer.facts.reach, mixer.facts.step
+
+            def error(shift, axis):
+                shifted = mixer(x.roll(shift, axis)).roll(-shift, axis)
+                inside = slice(None)
+                if reach:
+                    low = next(p for p in range(H) if reach.need(p, p, H)[0] > shift)
+                    high = next(p for p in range(H)[::-1] if reach.need(p, p, H)[1] < H - 1)
+                    inside = slice(low, min(high, W - H + high))
+                difference = (shifted - out)[..., inside, inside].abs().max()
+                return difference / out.abs().max()
+
+            for axis in (2, 3):
+                if step:
+                    assert error(step, axis) < 1e-12
+                for smaller in {1, 2, 4, 8, 16} & set(range(step or 17)):
+                    assert error(smaller, axis) > 1e-9
+
+    def test_constant_image_stays_constant(self, name):
+        for mixer in mixers(name):
+            mixer.double()
+            H, W = 60, 56
+            out = mixer(image(1, 16, 1, 1).double().expand(1, 16, H, W))
+            reach, margin = mixer.facts.reach, 4
+            if reach:
+                margin = max(
+                    next(p for p in range(H) if reach.need(p, p, H)[0] > 0),
+                    next(p for p in range(H) if reach.need(H - 1 - p, H - 1 - p, H)[1] < H - 1),
+                )
+            inside = out[..., margin : -margin or None, margin : -margin or None]
+            deviation = (inside - inside[..., :1, :1]).abs().max() / inside.abs().max()
+            assert (deviation < 1e-12) == mixer.facts.flat
+
+    def test_cost(self, name):
+        """The part of the multiply-accumulates that grows faster than the pixels has the power."""
+        for mixer in mixers(name):
+            counts = [count(mixer.to("meta"), side) for side in (128, 256, 512)]
+            beyond = [big - 4 * small for small, big in zip(counts, counts[1:], strict=False)]
+            if mixer.facts.cost == "N":
+                assert abs(beyond[1]) <= 0.02 * counts[2]
+            else:
+                power = math.log(beyond[1] / beyond[0], 4)
+                assert power == pytest.approx(float(mixer.facts.cost[2:]), abs=0.01)
+
+
+def count(mixer, side):
+    backend = torch.nn.attention.SDPBackend.MATH
+    with torch.nn.attention.sdpa_kernel(backend), FlopCounterMode(display=False) as counter:
+        mixer(torch.empty(1, 16, side, side, device="meta"))
+    return counter.get_total_flops()

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from denoise.facts import Facts
+
 
 class MDTA(nn.Module):
     """Transposed attention of Restormer (Zamir et al. 2022, arXiv 2111.09881), in folded form.
@@ -23,6 +25,11 @@ class MDTA(nn.Module):
         self.qkv = nn.Conv2d(dim, 3 * dim, 1, bias=bias)
         self.qkv_dwconv = nn.Conv2d(3 * dim, 3 * dim, 3, padding=1, groups=3 * dim, bias=bias)
         self.project_out = nn.Conv2d(dim, dim, 1, bias=bias)
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of this mixer."""
+        return Facts(family="channel", cost="N", reach=None, step=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""

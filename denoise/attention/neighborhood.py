@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from denoise.facts import Facts, Neighbors
+
 TILE = 8  # side of a square of queries that share their keys
 
 
@@ -48,6 +50,12 @@ class NeighborhoodAttention(nn.Module):
         side = 2 * kernel_size - 1
         self.position_bias = nn.Parameter(torch.empty(num_heads, side, side))
         nn.init.trunc_normal_(self.position_bias, std=0.02)
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of this mixer."""
+        reach = Neighbors(self.kernel_size, self.dilation)
+        return Facts(family="local", cost="N", reach=reach, step=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""

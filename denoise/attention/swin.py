@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from denoise.facts import Facts, Windows
+
 
 class ShiftedWindowAttention(nn.Module):
     """Window attention of Swin (Liu et al. 2021, arXiv 2103.14030), exact at any size.
@@ -32,6 +34,12 @@ class ShiftedWindowAttention(nn.Module):
         self.position_bias = nn.Parameter(torch.empty((2 * window_size - 1) ** 2, num_heads))
         nn.init.trunc_normal_(self.position_bias, std=0.02)
         self.register_buffer("displacements", _displacements(window_size), persistent=False)
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of this mixer."""
+        reach = Windows(self.window_size, self.shift)
+        return Facts(family="window", cost="N", reach=reach, step=self.window_size)
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""

@@ -1,4 +1,4 @@
-"""What a mechanism states about itself: data that the tests hold it to and that tiling relies on."""
+"""What a mechanism states about itself: data that tests hold it to and that tiling relies on."""
 
 import math
 from abc import ABC, abstractmethod

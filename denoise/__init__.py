@@ -5,6 +5,6 @@ Conventions, valid everywhere in this package and stated only here. Images are f
 `sigma`, is a standard deviation in grey levels of 0-255 in every config and every signature; only
 `denoise.noise` converts it. Shape letters: B batch, C channels, H height, W width, N heads, D width
 of a head, T tokens. Metrics are per image, of shape (B,). Everything random takes a generator.
-Imports go down only: facts; attention, norm, feedforward, noise, losses and metrics, which know torch
-alone; backbone, data and inference stand on them; training, evaluation and study on those.
+Imports go down only: facts; attention, norm, feedforward, noise, losses and metrics, which know
+torch alone; backbone, data and inference stand on them; training, evaluation and study on those.
 """

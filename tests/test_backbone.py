@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from conftest import assert_same, config, make, options, randomize
 from deepinv.models.restormer import Restormer as Official
+from torchvision.models.swin_transformer import PatchMerging as OfficialMerging
 
-from denoise.backbone.restormer import from_official
+from denoise.backbone.restormer import PatchMerging, from_official
 
 SMALL = ("backbone.dim=8", "backbone.num_blocks=[1,2,1,1]", "backbone.num_refinement_blocks=1")
 
@@ -150,3 +151,23 @@ def test_is_handed_its_attention():
     )
     top, down = [(8, 1, 0)], [(16, 2, 0), (16, 2, 1)]
     assert calls == [*top, *down, (32, 4, 0), (64, 8, 0), (16, 1, 0), *down, (32, 4, 0), (16, 1, 0)]
+
+
+def test_patch_merging_is_swins():
+    official = randomize(OfficialMerging(6)).double()
+    ours = PatchMerging(6).double()
+    ours.norm.load_state_dict(official.norm.state_dict())
+    weight = official.reduction.weight
+    ours.reduction.weight = torch.nn.Parameter(weight.detach()[:, :, None, None].clone())
+    x = image(2, 6, 8, 12)
+    expected = official(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    torch.testing.assert_close(ours(x), expected, rtol=0, atol=1e-10)
+
+
+def test_patch_merging_is_a_word():
+    net = make("backbone", *SMALL, "backbone.downsample=patch_merging").double()
+    out = net(image(2, 3, 13, 17))
+    assert out.shape == (2, 3, 13, 17)
+    assert sum(isinstance(m, PatchMerging) for m in net.modules()) == 3
+    with pytest.raises(Exception, match="downsample=pool is unknown"):
+        make("backbone", "backbone.downsample=pool")

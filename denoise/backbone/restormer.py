@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +39,21 @@ class Block(nn.Module):
         return x + self.feedforward(self.norm2(x))
 
 
+class PatchMerging(nn.Module):
+    """Halving of Swin (Liu et al. 2021, arXiv 2103.14030): 2x2 pixels, layer norm, a linear map."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(4 * dim)
+        self.reduction = nn.Conv2d(4 * dim, 2 * dim, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Halve (B, C, H, W), H and W even, to (B, 2C, H / 2, W / 2)."""
+        x = x.permute(0, 2, 3, 1)
+        parts = [x[:, row::2, column::2] for column in (0, 1) for row in (0, 1)]
+        return self.reduction(self.norm(torch.cat(parts, dim=-1)).permute(0, 3, 1, 2))
+
+
 class Restormer(nn.Module):
     """U-Net of transformer blocks that predicts the noise (Zamir et al. 2022, arXiv 2111.09881).
 
@@ -56,9 +72,11 @@ class Restormer(nn.Module):
         num_refinement_blocks: blocks after the decoder.
         bias: whether the convolutions between the blocks have one.
         sigma_map: whether `forward` takes sigma and feeds it in as one more channel.
+        downsample: pixel_unshuffle (the paper's) or patch_merging (Swin's).
 
     Raises:
-        ValueError: where the lengths per level differ or heads do not divide the channels.
+        ValueError: where the lengths per level differ, heads do not divide the channels or
+            downsample is unknown.
     """
 
     def __init__(
@@ -75,8 +93,13 @@ class Restormer(nn.Module):
         num_refinement_blocks: int,
         bias: bool = False,
         sigma_map: bool = False,
+        downsample: Literal["pixel_unshuffle", "patch_merging"] = "pixel_unshuffle",
     ) -> None:
         super().__init__()
+        if downsample not in ("pixel_unshuffle", "patch_merging"):
+            raise ValueError(
+                f"downsample={downsample} is unknown: choose pixel_unshuffle or patch_merging"
+            )
         levels = len(num_blocks)
         mixers = [attention] * levels if callable(attention) else list(attention)
         if not len(num_heads) == len(mixers) == levels:
@@ -110,7 +133,9 @@ class Restormer(nn.Module):
         self.embed = conv(in_channels + sigma_map, dim, 3, bias=False)
         self.encoder = nn.ModuleList(map(stage, range(levels), widths, num_blocks))
         self.down = nn.ModuleList(
-            nn.Sequential(conv(width, width // 2, 3, bias=False), nn.PixelUnshuffle(2))
+            PatchMerging(width)
+            if downsample == "patch_merging"
+            else nn.Sequential(conv(width, width // 2, 3, bias=False), nn.PixelUnshuffle(2))
             for width in widths[:-1]
         )
         self.up = nn.ModuleList(

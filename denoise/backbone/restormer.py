@@ -1,12 +1,14 @@
 """The U-Net of Restormer with attention, norm and feed-forward of your choice."""
 
+import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from denoise.facts import Around, Both, Chain, Halved, Reach
 from denoise.noise import to_unit
 
 Mixers = Callable[..., nn.Module]
@@ -37,6 +39,13 @@ class Block(nn.Module):
         if self.mixes:
             x = x + self.mixer(self.norm1(x))
         return x + self.feedforward(self.norm2(x))
+
+    def reaches(self) -> dict[str, Reach | None]:
+        """What each half states of its reach, in the order of computation; norms see one pixel."""
+        stated = {}
+        if self.mixes:
+            stated["mixer"] = getattr(getattr(self.mixer, "facts", None), "reach", None)
+        return stated | {"feedforward": getattr(self.feedforward, "reach", None)}
 
 
 class PatchMerging(nn.Module):
@@ -186,14 +195,57 @@ class Restormer(nn.Module):
             x = x.contiguous(memory_format=torch.channels_last)
             x = self.decoder[level](self.reduce[level](x))
         x = self.output(self.refinement(x))[..., :H, :W]
-        return x + noisy if x.shape == noisy.shape else x
+        return x + noisy if x.shape[1] == noisy.shape[1] else x
+
+
+    def layers(self) -> Iterator[tuple[str, int, Reach | None]]:
+        """Give each half of each block: its name, the image's pixels per pixel there, its reach."""
+        for name, block in self.named_modules():
+            if isinstance(block, Block):
+                place = name.split(".")
+                scale = 2 ** int(place[1]) if place[0] != "refinement" else 1
+                for half, reach in block.reaches().items():
+                    kind = type(getattr(block, half)).__name__
+                    yield f"{name}.{half} ({kind})", scale, reach
+
+    def blockers(self) -> list[str]:
+        """Name the layers that keep a crop from giving what the whole image gives."""
+        return [name for name, _, reach in self.layers() if reach is None]
+
+    @property
+    def align(self) -> int:
+        """Crops that begin at multiples of it have the windows of the whole, in pixels."""
+        return math.lcm(self.unit, *(scale * r.align for _, scale, r in self.layers() if r))
+
+    @property
+    def reach(self) -> Reach | None:
+        """Which pixels decide a restored one; None where `blockers` names a layer.
+
+        It holds of images of multiples of `unit`: others are padded as a whole first.
+        """
+        if self.blockers():
+            return None
+
+        def stage(blocks: nn.Sequential) -> Chain:
+            halves = (reach for block in blocks for reach in block.reaches().values())
+            return Chain([Around(0), *(Both([Around(0), reach]) for reach in halves)])
+
+        near = Around(1)  # the convolutions between the blocks
+        reach = stage(self.encoder[-1])
+        for level in reversed(range(len(self.down))):
+            down = Around(0) if isinstance(self.down[level], PatchMerging) else near
+            below = Chain([down, Halved(Chain([reach, near]))])
+            around = stage(self.encoder[level]), stage(self.decoder[level])
+            reach = Chain([around[0], Both([Around(0), below]), around[1]])
+        return Chain([near, reach, stage(self.refinement), near])
 
 
 def _pad(x: Tensor, unit: int) -> Tensor:
     """Extend (B, C, H, W) to multiples of unit: reflected, then replicated where too small."""
     for axis in (2, 3):
         length = x.shape[axis]
-        place = torch.arange(length + -length % unit, device=x.device)
+        # The exporter can reason about a rounded-up quotient, not about -length % unit.
+        place = torch.arange((length + unit - 1) // unit * unit, device=x.device)
         x = x.index_select(axis, (length - 1 - (length - 1 - place).abs()).clamp_min(0))
     return x
 

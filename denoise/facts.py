@@ -128,6 +128,28 @@ class Both(Chain):
         return min(firsts), max(lasts)
 
 
+@dataclass(frozen=True)
+class Halved(Reach):
+    """A reach among pixels that stand for two each, as below the downsampling of a U-Net."""
+
+    inner: Reach
+
+    @property
+    def align(self) -> int:
+        """Pairs of pixels of a crop and of the whole must coincide too."""
+        return 2 * self.inner.align
+
+    @property
+    def min_length(self) -> int:
+        """Two pixels for each of the inner ones."""
+        return 2 * self.inner.min_length
+
+    def need(self, first: int, last: int, length: int) -> tuple[int, int]:
+        """Give the interval, see `Reach`."""
+        low, high = self.inner.need(first // 2, last // 2, -(-length // 2))
+        return 2 * low, min(length - 1, 2 * high + 1)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """The facts of one mixer.

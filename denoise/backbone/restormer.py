@@ -197,7 +197,6 @@ class Restormer(nn.Module):
         x = self.output(self.refinement(x))[..., :H, :W]
         return x + noisy if x.shape[1] == noisy.shape[1] else x
 
-
     def layers(self) -> Iterator[tuple[str, int, Reach | None]]:
         """Give each half of each block: its name, the image's pixels per pixel there, its reach."""
         for name, block in self.named_modules():

@@ -22,11 +22,12 @@ from denoise.study.record import write_record
 from denoise.study.sweep import write_summary
 from denoise.study.tables import show
 
+CONFIGS = Path(__file__).parents[1] / "configs"
+
 
 def launch(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
     """Make a task the main function of a script, run on configs/<name of the script>.yaml."""
-    script = Path(inspect.getfile(task)).resolve()
-    configs = str(script.parent / "configs")
+    script, configs = Path(inspect.getfile(task)), str(CONFIGS)
     run = hydra.main(version_base="1.3", config_path=configs, config_name=script.stem)(task)
 
     def main() -> None:
@@ -94,6 +95,22 @@ def _siblings(key: str, configs: str, name: str, arguments: list[str]) -> str | 
     except Exception:
         return None
     return f"{parent or 'the config'} has: {', '.join(map(str, options))}"
+
+
+def configure(*words: str, name: str = "train") -> DictConfig:
+    """Compose what the command line with these words would, for scripts without Hydra's own.
+
+    Args:
+        words: overrides, as `attention=swin`.
+        name: of the script.
+    """
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        return compose(name, list(words))
+
+
+def words(group: str) -> list[str]:
+    """List the words of a config group."""
+    return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
 
 
 class SweepSummary(Callback):

@@ -5,21 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
+from denoise.launch import configure as config
+from denoise.launch import words as options  # noqa: F401  (for the tests)
+
 ROOT = Path(__file__).parents[1]
-
-
-def options(group):
-    """The words that a config group knows."""
-    return sorted(path.stem for path in (ROOT / "configs" / group).glob("*.yaml"))
-
-
-def config(*overrides, name="train"):
-    """Compose what the command line with these words would."""
-    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
-        return compose(name, list(overrides))
 
 
 def make(group, *overrides):

@@ -26,7 +26,7 @@ def macs(net: nn.Module, channels: int, side: int) -> int:
         channels: of the image.
         side: of the image in pixels.
     """
-    device = next(net.parameters()).device
+    device = next(net.parameters(), torch.empty(0)).device
     noisy = torch.zeros(1, channels, side, side, device=device)
     # The counter knows the plain form of attention on every device, the fused ones on some.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:

@@ -49,8 +49,15 @@ def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
         writer.writerows(rows)
 
 
-def markdown(rows: Sequence[dict[str, str]]) -> str:
-    """Lay out rows of strings as a markdown table."""
+def markdown(rows: Sequence[dict[str, Any]]) -> str:
+    """Lay out rows as a markdown table, floats with three digits."""
     names = list(dict.fromkeys(key for row in rows for key in row))
-    lines = [names, ["---"] * len(names), *([row.get(name, "") for name in names] for row in rows)]
+    lines = [names, ["---"] * len(names)]
+    lines += [[_cell(row.get(name, "")) for name in names] for row in rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -171,3 +171,11 @@ def test_patch_merging_is_a_word():
     assert sum(isinstance(m, PatchMerging) for m in net.modules()) == 3
     with pytest.raises(Exception, match="downsample=pool is unknown"):
         make("backbone", "backbone.downsample=pool")
+
+
+def test_checkpointing_changes_no_gradient():
+    nets = [randomize(make("backbone", *SMALL, f"backbone.checkpointing={word}")).double()
+            for word in ("false", "true")]  # fmt: skip
+    left, right = ((net, dict(net.named_parameters())) for net in nets)
+    assert_same(left, right, image(2, 3, 16, 24), tolerance=1e-12)
+    assert nets[1].encoder[0][0].checkpointing

@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from denoise.facts import Around, Both, Chain, Halved, Reach
 from denoise.noise import to_unit
@@ -27,8 +28,10 @@ class Block(nn.Module):
         mixer: nn.Module,
         norm: Callable[[int], nn.Module],
         feedforward: Callable[[int], nn.Module],
+        checkpointing: bool = False,
     ) -> None:
         super().__init__()
+        self.checkpointing = checkpointing
         self.mixes = not isinstance(mixer, nn.Identity)
         if self.mixes:
             self.norm1, self.mixer = norm(width), mixer
@@ -36,6 +39,11 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform (B, C, H, W)."""
+        if self.checkpointing and torch.is_grad_enabled():
+            return checkpoint(self._forward, x, use_reentrant=False, preserve_rng_state=False)
+        return self._forward(x)
+
+    def _forward(self, x: Tensor) -> Tensor:
         if self.mixes:
             x = x + self.mixer(self.norm1(x))
         return x + self.feedforward(self.norm2(x))
@@ -82,6 +90,8 @@ class Restormer(nn.Module):
         bias: whether the convolutions between the blocks have one.
         sigma_map: whether `forward` takes sigma and feeds it in as one more channel.
         downsample: pixel_unshuffle (the paper's) or patch_merging (Swin's).
+        checkpointing: whether training keeps only the blocks' inputs and computes the rest again in
+            the backward pass: less memory, more time.
 
     Raises:
         ValueError: where the lengths per level differ, heads do not divide the channels or
@@ -103,6 +113,7 @@ class Restormer(nn.Module):
         bias: bool = False,
         sigma_map: bool = False,
         downsample: Literal["pixel_unshuffle", "patch_merging"] = "pixel_unshuffle",
+        checkpointing: bool = False,
     ) -> None:
         super().__init__()
         if downsample not in ("pixel_unshuffle", "patch_merging"):
@@ -129,7 +140,9 @@ class Restormer(nn.Module):
             heads = num_heads[level]
             return nn.Sequential(
                 *(
-                    Block(width, mixers[level](width, heads, index), norm, feedforward)
+                    Block(
+                        width, mixers[level](width, heads, index), norm, feedforward, checkpointing
+                    )
                     for index in range(length)
                 )
             )

@@ -1,0 +1,101 @@
+"""Local attention: each pixel attends to the pixels of the k x k square around it."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from denoise.attention._local import is_inside, local_attention, reflect
+from denoise.facts import Around, Facts
+
+BORDERS = ("mask", "reflect")
+
+
+class UnfoldAttention(nn.Module):
+    """Local self-attention (Ramachandran et al. 2019, arXiv 1906.05909).
+
+    Departs from the paper in its position term, a learned bias for each offset and head as in the
+    later windowed kinds, and in hiding what lies outside the image.
+
+    Args:
+        dim: channels.
+        num_heads: divides `dim`.
+        index: place of the block in its level; picks the dilation.
+        kernel_size: odd side k of the square.
+        dilation: distance between neighbours in pixels; a list alternates from block to block.
+        border: what a square holds outside the image: nothing, or with `reflect` the pixels inside
+            mirrored, and the border pixel repeated where an axis is too short for that.
+        literal: whether to copy k x k keys and values for every pixel, which is slow and shows
+            what the fast form computes.
+        qkv_bias: whether the query, key and value projection has a bias.
+
+    Raises:
+        ValueError: for an even kernel_size or an unknown border.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        index: int,
+        *,
+        kernel_size: int = 7,
+        dilation: int | list[int] = 1,
+        border: str = "mask",
+        literal: bool = False,
+        qkv_bias: bool = True,
+    ) -> None:
+        super().__init__()
+        if kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size={kernel_size} has no middle: choose an odd number")
+        if border not in BORDERS:
+            raise ValueError(f"border={border}: choose one of {', '.join(BORDERS)}")
+        self.num_heads = num_heads
+        self.kernel_size = kernel_size
+        self.dilation = dilation if isinstance(dilation, int) else dilation[index % len(dilation)]
+        self.radius = kernel_size // 2 * self.dilation
+        self.border = border
+        self.literal = literal
+        self.qkv = nn.Conv2d(dim, 3 * dim, 1, bias=qkv_bias)
+        self.proj = nn.Conv2d(dim, dim, 1)
+        self.position_bias = nn.Parameter(torch.empty(num_heads, kernel_size, kernel_size))
+        nn.init.trunc_normal_(self.position_bias, std=0.02)
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of this mixer."""
+        return Facts(family="local", cost="N", reach=Around(self.radius), step=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix (B, C, H, W)."""
+        qkv = self.qkv(x)
+        if self.literal:
+            return self.proj(self._unfold(qkv))
+        if self.border == "reflect":
+            qkv = reflect(qkv, self.radius)
+        out = local_attention(
+            qkv.permute(0, 2, 3, 1), self.position_bias, self.kernel_size, self.dilation, "mask"
+        ).permute(0, 3, 1, 2)
+        if self.border == "reflect":
+            # The mirrored pixels were queries too: every real one saw a whole square.
+            r = self.radius
+            out = out[..., r : r + x.shape[2], r : r + x.shape[3]]
+        return self.proj(out)
+
+    def _unfold(self, qkv: Tensor) -> Tensor:
+        """Attend by the formula, with k x k copies of keys and values."""
+        B, C, H, W = qkv.shape
+        N, k, r = self.num_heads, self.kernel_size, self.radius
+        q, keys, values = qkv.unflatten(1, (3, N, C // 3 // N)).unbind(1)
+        if self.border == "reflect":
+            padded = reflect(qkv[:, C // 3 :], r)
+        else:
+            padded = F.pad(qkv[:, C // 3 :], (r, r, r, r))
+        kv = F.unfold(padded, k, dilation=self.dilation)
+        keys, values = kv.view(B, 2, N, C // 3 // N, k * k, H, W).unbind(1)
+        logits = (q[:, :, :, None] * keys).sum(2) * q.shape[2] ** -0.5
+        logits = logits + self.position_bias.flatten(1)[..., None, None]
+        if self.border == "mask":
+            inside = [is_inside(length, k, self.dilation, qkv.device) for length in (H, W)]
+            inside = inside[0][:, None, :, None] & inside[1][None, :, None, :]
+            logits = logits.masked_fill(~inside.flatten(0, 1), -torch.inf)
+        return (logits.softmax(2)[:, :, None] * values).sum(3).flatten(1, 2)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -207,7 +208,9 @@ class Restormer(nn.Module):
             x = torch.cat([self.up[level](x), skips.pop()], dim=1)
             x = x.contiguous(memory_format=torch.channels_last)
             x = self.decoder[level](self.reduce[level](x))
-        x = self.output(self.refinement(x))[..., :H, :W]
+        x = self.output(self.refinement(x))
+        # Negative padding crops: of a slice the exporter would ask whether it is contiguous.
+        x = F.pad(x, (0, W - x.shape[3], 0, H - x.shape[2]))
         return x + noisy if x.shape[1] == noisy.shape[1] else x
 
     def layers(self) -> Iterator[tuple[str, int, Reach | None]]:

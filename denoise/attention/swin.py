@@ -1,9 +1,19 @@
 """Shifted-window attention: pixels attend within windows that move by half from block to block."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from denoise.attention._windows import (
+    Runs,
+    attend,
+    cover,
+    crop,
+    displacements,
+    merge,
+    pad,
+    partition,
+    runs,
+)
 from denoise.facts import Facts, Windows
 
 
@@ -33,7 +43,8 @@ class ShiftedWindowAttention(nn.Module):
         self.proj = nn.Conv2d(dim, dim, 1)
         self.position_bias = nn.Parameter(torch.empty((2 * window_size - 1) ** 2, num_heads))
         nn.init.trunc_normal_(self.position_bias, std=0.02)
-        self.register_buffer("displacements", _displacements(window_size), persistent=False)
+        table = displacements(window_size, window_size)
+        self.register_buffer("displacements", table, persistent=False)
 
     @property
     def facts(self) -> Facts:
@@ -43,46 +54,31 @@ class ShiftedWindowAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""
-        B, C, H, W = x.shape
-        w, N = self.window_size, self.num_heads
-        shift = [self.shift if length > w else 0 for length in (H, W)]
+        H, W = x.shape[2:]
+        size, N = (self.window_size, self.window_size), self.num_heads
+        shift = [self.shift if length > self.window_size else 0 for length in (H, W)]
         # Pad after the projection: padded pixels are masked as keys and cropped as queries.
-        qkv = F.pad(self.qkv(x).permute(0, 2, 3, 1), (0, 0, 0, -W % w, 0, -H % w))
+        qkv = pad(self.qkv(x).permute(0, 2, 3, 1), size)
         if any(shift):
             qkv = qkv.roll([-s for s in shift], (1, 2))
-        rows, columns = qkv.shape[1] // w, qkv.shape[2] // w
-        qkv = qkv.view(B, rows, w, columns, w, 3, N, C // N).permute(5, 0, 1, 3, 6, 2, 4, 7)
-        q, k, v = qkv.reshape(3, B * rows * columns, N, w * w, C // N)
-
-        bias = self.position_bias[self.displacements].permute(2, 0, 1)
-        if any(shift) or H % w or W % w:
-            hidden = _hidden(H, W, w, *shift, x.device)
-            bias = bias.masked_fill(hidden[:, None], -torch.inf).repeat(B, 1, 1, 1)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))
-
-        out = out.view(B, rows, columns, N, w, w, C // N).permute(0, 1, 4, 2, 5, 3, 6)
-        out = out.reshape(B, rows * w, columns * w, C)
+        q, k, v = partition(qkv, 3 * N, size).unflatten(3, (3, N)).unbind(3)
+        bias = self.position_bias[self.displacements].permute(4, 0, 1, 2, 3)
+        rows, columns = (self._runs(*axis, x.device) for axis in zip((H, W), shift, strict=True))
+        out = merge(attend(q, k, v, bias, rows, columns))
         if any(shift):
             out = out.roll(shift, (1, 2))
-        return self.proj(out[:, :H, :W].permute(0, 3, 1, 2))
+        return self.proj(crop(out, H, W).permute(0, 3, 1, 2))
 
+    def _runs(self, length: int, shift: int, device: torch.device) -> Runs:
+        """Runs of the rolled windows of an axis."""
+        w = self.window_size
 
-def _displacements(w: int) -> Tensor:
-    """Row of the bias table for each query and key of a window: (w * w, w * w)."""
-    y, x = torch.arange(w * w) // w, torch.arange(w * w) % w
-    return (y[:, None] - y + w - 1) * (2 * w - 1) + x[:, None] - x + w - 1
+        def sees(number: Tensor) -> Tensor:
+            place = number * w + torch.arange(w, device=device)
+            # Rolled, the last window ends with what lies before the first shift. Padded places form
+            # a region of their own, so that no query is left without a key.
+            place = (place + shift) % cover(length, w)
+            region = ((place - shift) // w).where(place < length, length)
+            return region.mT == region
 
-
-def _hidden(H: int, W: int, w: int, shift_y: int, shift_x: int, device: torch.device) -> Tensor:
-    """Which keys a query of the same rolled window must not see: (windows, w * w, w * w)."""
-
-    def regions(length: int, shift: int) -> Tensor:
-        place = torch.arange(length + -length % w, device=device)
-        # Padded places form a region of their own, so that no query is left without a key.
-        region = ((place - shift) // w).where(place < length, length)
-        return region.roll(-shift).view(-1, w)
-
-    y, x = regions(H, shift_y), regions(W, shift_x)
-    region = y[:, None, :, None] * (W + 2) + x[None, :, None, :]
-    region = region.reshape(-1, w * w)
-    return region[:, :, None] != region[:, None, :]
+        return runs(length, w, sees, device, after=shift)

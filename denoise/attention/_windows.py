@@ -1,0 +1,139 @@
+"""Windows of an image: cutting, joining, and attention within them."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Windows along an axis, as runs that see alike: how many, and which keys their queries may meet, of
+# shape (number or 1, queries or 1, keys), None for all. A mask is made for a run, not for a window.
+Runs = list[tuple[int, Tensor | None]]
+
+
+def pad(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Pad (B, H, W, C) at the bottom and the right to multiples of size (height, width)."""
+    (H, W), (h, w) = x.shape[1:3], size
+    below, right = cover(H, h) - H, cover(W, w) - W
+    # An exported program serves every size: it may not ask.
+    if not torch.compiler.is_exporting() and below == right == 0:
+        return x
+    return F.pad(x, (0, 0, 0, right, 0, below))
+
+
+def cover(length: int, size: int) -> int:
+    """The least multiple of `size` from `length`; not by -length % size, opaque to torch.export."""
+    return (length + size - 1) // size * size
+
+
+def partition(x: Tensor, num_heads: int, size: tuple[int, int]) -> Tensor:
+    """Cut (B, H, W, C) into windows of size (h, w): (B, rows, columns, N, h, w, D)."""
+    B, H, W, C = x.shape
+    h, w = size
+    x = x.view(B, H // h, h, W // w, w, num_heads, C // num_heads)
+    return x.permute(0, 1, 3, 5, 2, 4, 6)
+
+
+def merge(x: Tensor) -> Tensor:
+    """Undo `partition`."""
+    return x.permute(0, 1, 4, 2, 5, 3, 6).flatten(5).flatten(3, 4).flatten(1, 2)
+
+
+def crop(x: Tensor, height: int, width: int) -> Tensor:
+    """Undo `pad`."""
+    if torch.compiler.is_exporting():
+        # Whether a slice is contiguous depends on the sizes: the exporter would settle on one case.
+        rows, columns = (torch.arange(n, device=x.device) for n in (height, width))
+        return x[:, rows[:, None], columns]
+    return x[:, :height, :width]
+
+
+def displacements(queries: int, keys: int) -> Tensor:
+    """Row of the bias table for a query and a key of square windows of these sides.
+
+    Places count from the first pixel of each window: (queries, queries, keys, keys).
+    """
+    row = torch.arange(queries)[:, None] - torch.arange(keys) + keys - 1
+    return row[:, None, :, None] * (queries + keys - 1) + row[None, :, None, :]
+
+
+def runs(
+    length: int,
+    size: int,
+    sees: Callable[[Tensor], Tensor],
+    device: torch.device,
+    before: int = 0,
+    after: int = 0,
+) -> Runs:
+    """Runs of windows at the low border, inside the image and at the high border.
+
+    Args:
+        length: pixels of the axis.
+        size: pixels of a window.
+        sees: what the windows numbered (number, 1, 1) see.
+        device: where masks live.
+        before: pixels that a window sees ahead of its own.
+        after: pixels that a window sees behind its own.
+    """
+    count = (length + size - 1) // size
+    if torch.compiler.is_exporting():
+        # How many windows meet a border depends on the length: each gets a mask of its own.
+        return [(count, sees(torch.arange(count, device=device)[:, None, None]))]
+    low = min((before + size - 1) // size, count)
+    high = max(low, (length - after) // size)
+    parts = []
+    for start, end, edge in ((0, low, True), (low, high, False), (high, count, True)):
+        if end > start:
+            number = torch.arange(start, end, device=device)[:, None, None]
+            parts.append((end - start, sees(number) if edge else None))
+    return parts
+
+
+def attend(
+    q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, rows: Runs, columns: Runs
+) -> Tensor:
+    """Softmax attention within windows, scaled by D^-0.5; shaped as the queries.
+
+    Args:
+        q: queries (B, rows, columns, N, height, width, D).
+        k: keys, with a height and width of their own.
+        v: values, shaped as the keys.
+        bias: added to the logits, (N, query height, query width, key height, key width).
+        rows: runs of windows along the height.
+        columns: runs of windows along the width.
+    """
+    if bias is not None:
+        bias = bias.contiguous()  # else SDPA declines its fused ways
+    out = []
+    # Split, not sliced: the gradient of a slice is a whole tensor of zeros.
+    strips = (t.split([number for number, _ in rows], 1) for t in (q, k, v))
+    for (_, sees_y), *strip in zip(rows, *strips, strict=True):
+        row = []
+        blocks = (t.split([number for number, _ in columns], 2) for t in strip)
+        for (_, sees_x), *block in zip(columns, *blocks, strict=True):
+            mask = _mask(bias, sees_y, sees_x, *block[:2])
+            # SDPA stores all logits where the last axis is not contiguous.
+            tokens = (t.flatten(4, 5).flatten(0, 2).contiguous() for t in block)
+            mixed = F.scaled_dot_product_attention(*tokens, attn_mask=mask)
+            row.append(mixed.view(block[0].shape))
+        out.append(torch.cat(row, 2))
+    return torch.cat(out, 1)
+
+
+def _mask(
+    bias: Tensor | None, sees_y: Tensor | None, sees_x: Tensor | None, q: Tensor, k: Tensor
+) -> Tensor | None:
+    """Bias and what is seen for a block of windows: (windows or 1, N or 1, T or 1, T) or None."""
+    if sees_y is None and sees_x is None:
+        return None if bias is None else bias.flatten(3).flatten(1, 2)[None].to(q.dtype)
+    if sees_y is None:
+        sees_y = torch.ones(1, 1, k.shape[4], dtype=torch.bool, device=k.device)
+    if sees_x is None:
+        sees_x = torch.ones(1, 1, k.shape[5], dtype=torch.bool, device=k.device)
+    mask = sees_y[:, None, None, :, None, :, None] & sees_x[None, :, None, None, :, None, :]
+    if bias is not None:
+        mask = bias.masked_fill(~mask, -torch.inf).to(q.dtype)
+    mask = mask.flatten(5).flatten(3, 4)
+    if mask.shape[:2] == (1, 1):
+        return mask[0]
+    return mask.expand(*q.shape[:3], *mask.shape[2:]).flatten(0, 2)

@@ -1,0 +1,67 @@
+"""Cross-shaped window attention: pixels attend along stripes that cross the image."""
+
+import torch
+from torch import Tensor, nn
+
+from denoise.attention._windows import attend, crop, merge, pad, partition, runs
+from denoise.facts import Facts
+
+
+class CrossShapedWindowAttention(nn.Module):
+    """Attention of CSWin (Dong et al. 2022, arXiv 2107.00652), exact at any size.
+
+    Half of the heads attend in vertical stripes, the other half in horizontal ones. Departs from
+    the official code where that convolves the values stripe by stripe, which draws the stripes into
+    the output: here the convolution runs on the whole map. A lone head is cut in two.
+
+    Args:
+        dim: channels, even.
+        num_heads: divides `dim`; 1 or even.
+        index: place of the block in its level; unused.
+        stripe_width: pixels across a stripe.
+        qkv_bias: whether the query, key and value projection has a bias.
+
+    Raises:
+        ValueError: for channels or heads that have no half.
+    """
+
+    def __init__(
+        self, dim: int, num_heads: int, index: int, *, stripe_width: int = 4, qkv_bias: bool = True
+    ) -> None:
+        super().__init__()
+        if dim % 2:
+            raise ValueError(f"dim={dim} has no half for each direction: choose an even number")
+        if num_heads > 1 and num_heads % 2:
+            raise ValueError(f"num_heads={num_heads} has no half: choose 1 or an even number")
+        self.num_heads = max(1, num_heads // 2)  # of each direction
+        self.stripe_width = stripe_width
+        self.qkv = nn.Conv2d(dim, 3 * dim, 1, bias=qkv_bias)
+        self.lepe = nn.Conv2d(dim, dim, 3, padding=1, groups=dim)
+        self.proj = nn.Conv2d(dim, dim, 1)
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of this mixer."""
+        return Facts(family="window", cost="N^1.5", reach=None, step=self.stripe_width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix (B, C, H, W)."""
+        C = x.shape[1]
+        qkv = self.qkv(x)
+        local = self.lepe(qkv.split(C, 1)[2])
+        vertical, horizontal = qkv.permute(0, 2, 3, 1).unflatten(3, (3, 2, C // 2)).unbind(4)
+        out = [self._stripes(vertical), self._stripes(horizontal.transpose(1, 2)).transpose(1, 2)]
+        return self.proj(torch.cat(out, 3).permute(0, 3, 1, 2) + local)
+
+    def _stripes(self, qkv: Tensor) -> Tensor:
+        """Attention of (B, H, W, 3, C) in stripes of full height: (B, H, W, C)."""
+        H, W = qkv.shape[1:3]
+        width, N = self.stripe_width, self.num_heads
+        # Pad after the projection: padded columns are masked as keys and cropped as queries.
+        windows = (partition(pad(t, (1, width)), N, (H, width)) for t in qkv.unbind(3))
+
+        def sees(number: Tensor) -> Tensor:
+            return number * width + torch.arange(width, device=qkv.device) < W
+
+        columns = runs(W, width, sees, qkv.device)
+        return crop(merge(attend(*windows, None, [(1, None)], columns)), H, W)

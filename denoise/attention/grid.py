@@ -1,0 +1,68 @@
+"""Grid attention: pixels attend to a coarse grid that spans the image."""
+
+import torch
+from torch import Tensor, nn
+
+from denoise.attention._windows import Runs, attend, crop, displacements, merge, pad, partition
+from denoise.facts import Facts
+
+
+class GridAttention(nn.Module):
+    """Grid attention of MaxViT (Tu et al. 2022, arXiv 2204.01697), exact at any size.
+
+    A pixel attends to the real pixels at multiples of ceil(H / grid_size) rows and ceil(W /
+    grid_size) columns from it; the paper wants sizes that `grid_size` divides. As in the paper the
+    position bias counts steps of the grid, which grow with the image.
+
+    Args:
+        dim: channels.
+        num_heads: divides `dim`.
+        index: place of the block in its level; unused.
+        grid_size: side of the grid in points.
+        qkv_bias: whether the query, key and value projection has a bias.
+    """
+
+    def __init__(
+        self, dim: int, num_heads: int, index: int, *, grid_size: int = 8, qkv_bias: bool = True
+    ) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.grid_size = grid_size
+        self.qkv = nn.Conv2d(dim, 3 * dim, 1, bias=qkv_bias)
+        self.proj = nn.Conv2d(dim, dim, 1)
+        self.position_bias = nn.Parameter(torch.empty((2 * grid_size - 1) ** 2, num_heads))
+        nn.init.trunc_normal_(self.position_bias, std=0.02)
+        table = displacements(grid_size, grid_size)
+        self.register_buffer("displacements", table, persistent=False)
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of this mixer."""
+        return Facts(family="sparse global", cost="N", reach=None, step=None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix (B, C, H, W)."""
+        H, W = x.shape[2:]
+        G, N = self.grid_size, self.num_heads
+        stride = (H + G - 1) // G, (W + G - 1) // G
+        # Pad after the projection: padded pixels are masked as keys and cropped as queries.
+        qkv = pad(self.qkv(x).permute(0, 2, 3, 1), (G, G))
+        # A grid takes one pixel of every window: windows and the places in them change roles.
+        swap = 0, 4, 5, 3, 1, 2, 6
+        q, k, v = partition(qkv, 3 * N, stride).permute(swap).unflatten(3, (3, N)).unbind(3)
+        bias = self.position_bias[self.displacements].permute(4, 0, 1, 2, 3)
+        out = attend(q, k, v, bias, self._runs(H, x.device), self._runs(W, x.device))
+        return self.proj(crop(merge(out.permute(swap)), H, W).permute(0, 3, 1, 2))
+
+    def _runs(self, length: int, device: torch.device) -> Runs:
+        """Runs of the grids of an axis, by their first pixels."""
+        G = self.grid_size
+        stride = (length + G - 1) // G
+        place = torch.arange(G, device=device) * stride
+        if torch.compiler.is_exporting():
+            first = torch.arange(stride, device=device)[:, None, None]
+            return [(stride, first + place < length)]
+        # The first grids have a real point more than the others; of these there may be none.
+        longer = (length - 1) % stride + 1
+        parts = (longer, 0), (stride - longer, longer)
+        return [(number, (first + place < length)[None, None]) for number, first in parts if number]

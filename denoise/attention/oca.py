@@ -1,0 +1,95 @@
+"""Overlapping cross-attention: the pixels of a window attend to a larger window around it."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from denoise.attention._windows import (
+    Runs,
+    attend,
+    cover,
+    crop,
+    displacements,
+    merge,
+    pad,
+    partition,
+    runs,
+)
+from denoise.facts import Facts, Windows
+
+
+class OverlappingCrossAttention(nn.Module):
+    """Overlapping cross-attention of HAT (Chen et al. 2023, arXiv 2205.04437), exact at any size.
+
+    Departs from the official code where that attends to zeros outside the image, and keeps the bias
+    table in the order of the displacements.
+
+    Args:
+        dim: channels.
+        num_heads: divides `dim`.
+        index: place of the block in its level; unused.
+        window_size: side of a window of queries in pixels.
+        overlap_ratio: how much longer the side of a window of keys is, over `window_size`.
+        qkv_bias: whether the query, key and value projection has a bias.
+
+    Raises:
+        ValueError: where keys cannot overlap by whole pixels, as many on each side.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        index: int,
+        *,
+        window_size: int = 8,
+        overlap_ratio: float = 0.5,
+        qkv_bias: bool = True,
+    ) -> None:
+        super().__init__()
+        overlap = round(window_size * overlap_ratio)
+        if overlap < 0 or overlap % 2 or abs(overlap - window_size * overlap_ratio) > 1e-6:
+            raise ValueError(
+                f"overlap_ratio={overlap_ratio} of window_size={window_size} is an overlap of "
+                f"{window_size * overlap_ratio:g} pixels: choose them for an even number"
+            )
+        self.num_heads = num_heads
+        self.window_size = window_size
+        self.margin = overlap // 2
+        self.qkv = nn.Conv2d(dim, 3 * dim, 1, bias=qkv_bias)
+        self.proj = nn.Conv2d(dim, dim, 1)
+        side = 2 * window_size + overlap - 1
+        self.position_bias = nn.Parameter(torch.empty(side**2, num_heads))
+        nn.init.trunc_normal_(self.position_bias, std=0.02)
+        table = displacements(window_size, window_size + overlap)
+        self.register_buffer("displacements", table, persistent=False)
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of this mixer."""
+        reach = Windows(self.window_size, 0, self.margin)
+        return Facts(family="window", cost="N", reach=reach, step=self.window_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix (B, C, H, W)."""
+        C, H, W = x.shape[1:]
+        w, e, N = self.window_size, self.margin, self.num_heads
+        # Pad after the projection: padded pixels are masked as keys and cropped as queries.
+        q, kv = self.qkv(x).permute(0, 2, 3, 1).split([C, 2 * C], 3)
+        q = partition(pad(q, (w, w)), N, (w, w))
+        kv = F.pad(kv, (0, 0, e, cover(W, w) - W + e, e, cover(H, w) - H + e))
+        kv = kv.unfold(1, w + 2 * e, w).unfold(2, w + 2 * e, w)
+        k, v = kv.unflatten(3, (2, N, C // N)).permute(3, 0, 1, 2, 4, 6, 7, 5)
+        bias = self.position_bias[self.displacements].permute(4, 0, 1, 2, 3)
+        out = attend(q, k, v, bias, self._runs(H, x.device), self._runs(W, x.device))
+        return self.proj(crop(merge(out), H, W).permute(0, 3, 1, 2))
+
+    def _runs(self, length: int, device: torch.device) -> Runs:
+        """Runs of the windows of an axis."""
+        w, e = self.window_size, self.margin
+
+        def sees(number: Tensor) -> Tensor:
+            place = number * w + torch.arange(-e, w + e, device=device)
+            return (place >= 0) & (place < length)
+
+        return runs(length, w, sees, device, before=e, after=e)

@@ -1,0 +1,104 @@
+"""Deformable attention: pixels attend to a coarse grid of places that moves with the image."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from denoise.facts import Facts
+
+
+class DeformableAttention(nn.Module):
+    """Attention of DAT (Xia et al. 2022, arXiv 2201.00520).
+
+    The image is cut into ceil(H / stride) x ceil(W / stride) equal cells; the key of a cell is read
+    bilinearly at the cell's centre plus a learned offset. Departs from the official code in three
+    ways: places are in units of pixels, so that the centres are where they should be; they are
+    clamped to the image; and in place of a table of relative positions, which means something else
+    at each size, a depthwise convolution of the queries is added to the output.
+
+    Args:
+        dim: channels.
+        num_heads: divides `dim`.
+        index: place of the block in its level; unused.
+        stride: side of a cell in pixels, at most.
+        groups: groups of channels that are read at places of their own; divides `dim`.
+        offset_range: farthest offset along an axis, in halves of a cell.
+        offset_kernel: odd side in pixels of the convolution that finds the offsets.
+
+    Raises:
+        ValueError: where groups do not divide the channels or offset_kernel is even.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        index: int,
+        *,
+        stride: int = 8,
+        groups: int = 1,
+        offset_range: float = 2,
+        offset_kernel: int = 9,
+    ) -> None:
+        super().__init__()
+        if dim % groups:
+            raise ValueError(f"groups={groups} does not divide {dim} channels: choose a divisor")
+        if offset_kernel % 2 == 0:
+            raise ValueError(f"offset_kernel={offset_kernel} has no middle: choose an odd number")
+        self.num_heads = num_heads
+        self.groups = groups
+        self.offset_range = offset_range
+        width = dim // groups
+        self.q = nn.Linear(dim, dim)
+        self.kv = nn.Linear(dim, 2 * dim)
+        self.proj = nn.Linear(dim, dim)
+        self.position = nn.Conv2d(dim, dim, 3, padding=1, groups=dim)
+        self.offset_conv = nn.Conv2d(
+            width, width, offset_kernel, stride, padding=offset_kernel // 2, groups=width
+        )
+        self.offset_norm = nn.LayerNorm(width)
+        self.offset_proj = nn.Linear(width, 2, bias=False)
+        # Keys begin near their cells' centres: one that is clamped to the border does not learn.
+        nn.init.trunc_normal_(self.offset_proj.weight, std=0.01)
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of this mixer."""
+        return Facts(family="sparse global", cost="N^2", reach=None, step=None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix (B, C, H, W)."""
+        B, C, H, W = x.shape
+        pixels = x.permute(0, 2, 3, 1).contiguous()
+        q = self.q(pixels)
+        queries = q.permute(0, 3, 1, 2)
+        places = self._places(queries.reshape(B * self.groups, -1, H, W))
+        # Coordinates of a large image need more digits than bfloat16 has.
+        read = F.grid_sample(
+            x.reshape(B * self.groups, -1, H, W).to(places.dtype),
+            places,
+            padding_mode="border",
+            align_corners=False,
+        )
+        read = read.to(x.dtype).reshape(B, C, -1).transpose(1, 2).contiguous()
+        k, v = self.kv(read).chunk(2, dim=-1)
+        out = F.scaled_dot_product_attention(*map(self._heads, (q.flatten(1, 2), k, v)))
+        out = out.transpose(1, 2).reshape(B, H, W, C)
+        out = out + self.position(queries).permute(0, 2, 3, 1)
+        return self.proj(out).permute(0, 3, 1, 2)
+
+    def _places(self, q: Tensor) -> Tensor:
+        """Where keys are read: (B, h, w, 2), x then y, the image's outer edges at -1 and 1."""
+        hidden = self.offset_conv(q).permute(0, 2, 3, 1)
+        offset = self.offset_proj(F.gelu(self.offset_norm(hidden)))
+        offset = offset.to(torch.promote_types(offset.dtype, torch.float32))
+        offset = self.offset_range * offset.tanh()
+        rows, columns = offset.shape[1:3]
+        # Cells are 2 wide in units of half a cell.
+        y = torch.arange(rows, device=q.device)[:, None] * 2 + 1 + offset[..., 1]
+        x = torch.arange(columns, device=q.device) * 2 + 1 + offset[..., 0]
+        return torch.stack([x / columns - 1, y / rows - 1], dim=-1)
+
+    def _heads(self, x: Tensor) -> Tensor:
+        """Split (B, T, C) into (B, N, T, D)."""
+        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)

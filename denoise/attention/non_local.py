@@ -1,0 +1,57 @@
+"""Non-local block: every pixel attends to every pixel."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from denoise.facts import Facts
+
+
+class NonLocalBlock(nn.Module):
+    """Non-local block, embedded Gaussian (Wang et al. 2018, arXiv 1711.07971).
+
+    Departs from the paper in three ways: the softmax has a temperature, there is no batch norm, and
+    the pooling of keys and values keeps a last row or column that does not fill its window.
+
+    Args:
+        dim: channels; queries, keys and values have half as many.
+        num_heads: unused, the block has one head.
+        index: place of the block in its level; unused.
+        pool: side in pixels of the windows over which keys and values are max-pooled; 1 for none.
+        scale: factor on the products of queries and keys: null for the inverse square root of
+            their width, 1 for the paper's.
+
+    Raises:
+        ValueError: for a pool below 1.
+    """
+
+    def __init__(
+        self, dim: int, num_heads: int, index: int, *, pool: int = 1, scale: float | None = None
+    ) -> None:
+        super().__init__()
+        if pool < 1:
+            raise ValueError(f"pool={pool} is no window: choose 1 for none, or more")
+        self.pool = pool
+        self.scale = scale
+        self.width = max(1, dim // 2)
+        self.qkv = nn.Linear(dim, 3 * self.width)
+        self.proj = nn.Linear(self.width, dim)
+        nn.init.zeros_(self.proj.weight)
+        nn.init.zeros_(self.proj.bias)
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of this mixer."""
+        return Facts(family="global", cost="N^2", reach=None, step=self.pool)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix (B, C, H, W)."""
+        # With strided channels, attention would silently build the whole N x N matrix.
+        qkv = self.qkv(x.permute(0, 2, 3, 1).contiguous())
+        q, kv = qkv.split([self.width, 2 * self.width], dim=-1)
+        if self.pool > 1:
+            kv = F.max_pool2d(kv.permute(0, 3, 1, 2), self.pool, ceil_mode=True)
+            kv = kv.permute(0, 2, 3, 1).contiguous()
+        k, v = kv.chunk(2, dim=-1)
+        q, k, v = (t.flatten(1, 2)[:, None] for t in (q, k, v))
+        out = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
+        return self.proj(out[:, 0].unflatten(1, x.shape[2:])).permute(0, 3, 1, 2)

@@ -1,0 +1,81 @@
+"""Spatial-reduction attention: pixels attend to a coarse grid of tokens."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from denoise.facts import Facts
+
+GRID = 7  # tokens per axis of the linear form
+
+
+class SpatialReductionAttention(nn.Module):
+    """Attention of PVT (Wang et al. 2021, arXiv 2102.12122), or of PVTv2 (2022, arXiv 2106.13797).
+
+    Departs from the official code where an image is no multiple of the reduction: that drops the
+    rest from the keys and refuses smaller images, here the last row and column are repeated.
+
+    Args:
+        dim: channels.
+        num_heads: divides `dim`.
+        index: place of the block in its level; unused.
+        sr_ratio: side in pixels of the squares that become one key each; 1 for no reduction.
+        linear: PVTv2's form instead: 7 x 7 keys, means over parts of the image whatever its size.
+        qkv_bias: whether the query, key and value projections have a bias.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        index: int,
+        *,
+        sr_ratio: int = 8,
+        linear: bool = False,
+        qkv_bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.sr_ratio = sr_ratio
+        self.linear = linear
+        self.q = nn.Linear(dim, dim, bias=qkv_bias)
+        self.kv = nn.Linear(dim, 2 * dim, bias=qkv_bias)
+        self.proj = nn.Linear(dim, dim)
+        if linear or sr_ratio > 1:
+            side = 1 if linear else sr_ratio
+            self.sr = nn.Conv2d(dim, dim, side, side)
+            self.norm = nn.LayerNorm(dim)
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of this mixer."""
+        if self.linear:
+            return Facts(family="sparse global", cost="N", reach=None, step=None)
+        family = "sparse global" if self.sr_ratio > 1 else "global"
+        return Facts(family=family, cost="N^2", reach=None, step=self.sr_ratio)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix (B, C, H, W)."""
+        B, C, H, W = x.shape
+        pixels = x.permute(0, 2, 3, 1).contiguous()
+        q = self._heads(self.q(pixels))
+        k, v = self.kv(self._reduce(x, pixels)).chunk(2, dim=-1)
+        out = F.scaled_dot_product_attention(q, self._heads(k), self._heads(v))
+        out = out.transpose(1, 2).reshape(B, H, W, C)
+        return self.proj(out).permute(0, 3, 1, 2)
+
+    def _reduce(self, x: Tensor, pixels: Tensor) -> Tensor:
+        """Tokens (B, h, w, C) that keys and values are made from."""
+        H, W = x.shape[2:]
+        R = self.sr_ratio
+        if self.linear:
+            x = self.sr(F.adaptive_avg_pool2d(x, GRID)).permute(0, 2, 3, 1)
+            return F.gelu(self.norm(x))
+        if R == 1:
+            return pixels
+        padding = (0, (W + R - 1) // R * R - W, 0, (H + R - 1) // R * R - H)
+        x = self.sr(F.pad(x, padding, mode="replicate"))
+        return self.norm(x.permute(0, 2, 3, 1))
+
+    def _heads(self, x: Tensor) -> Tensor:
+        """Split (B, H, W, C) into (B, N, T, D)."""
+        return x.flatten(1, 2).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)

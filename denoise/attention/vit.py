@@ -1,0 +1,56 @@
+"""Patch attention: tokens of p x p pixels attend to all tokens."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from denoise.facts import Facts
+
+
+class PatchAttention(nn.Module):
+    """Attention of ViT (Dosovitskiy et al. 2021, arXiv 2010.11929), from pixels and back to them.
+
+    The negative example: each of the p x p places within a patch is written by weights of its own,
+    so that even a constant image comes out with a grid of blocks. Departs from the paper in the
+    position, a depthwise convolution of the tokens (Chu et al. 2021, arXiv 2102.10882) that needs
+    no image size, and in the output projection, which is the map from tokens to pixels. An image
+    that patches do not fill is continued by its last row and column.
+
+    Args:
+        dim: channels, of pixels as of tokens.
+        num_heads: divides `dim`.
+        index: place of the block in its level; unused.
+        patch_size: side p of a patch in pixels.
+        qkv_bias: whether the query, key and value projection has a bias.
+    """
+
+    def __init__(
+        self, dim: int, num_heads: int, index: int, *, patch_size: int = 4, qkv_bias: bool = True
+    ) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.patch_size = patch_size
+        self.patch = nn.Conv2d(dim, dim, patch_size, patch_size)
+        self.position = nn.Conv2d(dim, dim, 3, padding=1, groups=dim)
+        self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
+        self.unpatch = nn.Linear(dim, dim * patch_size**2)
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of this mixer."""
+        step = self.patch_size
+        return Facts(family="sparse global", cost="N^2", reach=None, step=step, flat=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix (B, C, H, W)."""
+        B, C, H, W = x.shape
+        p, N = self.patch_size, self.num_heads
+        rows, columns = (H + p - 1) // p, (W + p - 1) // p
+        padding = (0, columns * p - W, 0, rows * p - H)
+        tokens = self.patch(F.pad(x, padding, mode="replicate"))
+        tokens = (tokens + self.position(tokens)).permute(0, 2, 3, 1).contiguous()
+        qkv = self.qkv(tokens).view(B, rows * columns, 3, N, C // N)
+        out = F.scaled_dot_product_attention(*qkv.permute(2, 0, 3, 1, 4))
+        out = self.unpatch(out.transpose(1, 2).reshape(B, rows, columns, C))
+        out = out.view(B, rows, columns, C, p, p).permute(0, 1, 4, 2, 5, 3)
+        out = out.reshape(B, rows * p, columns * p, C)[:, :H, :W]
+        return out.contiguous().permute(0, 3, 1, 2)

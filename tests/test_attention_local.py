@@ -1,9 +1,13 @@
 """Local attention against packages we did not write, or a loop over pixels."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
+import torch.nn.functional as F
 from conftest import ODD_SIZES, assert_same, by_pixels, normal, parameters, randomize
 
+from denoise.attention.acmix import ACmix
 from denoise.attention.neighborhood import NeighborhoodAttention
 from denoise.attention.unfold import UnfoldAttention
 
@@ -37,19 +41,24 @@ def test_refuses_an_even_kernel(kind):
         kind(8, 2, 0, kernel_size=4)
 
 
+def square(place, length, kernel, dilation):
+    """The pixels of an axis among the `kernel` around a place."""
+    reach = range(-(kernel // 2) * dilation, kernel // 2 * dilation + 1, dilation)
+    return [place + offset for offset in reach if 0 <= place + offset < length]
+
+
 @pytest.mark.parametrize("size", ODD_SIZES, ids=str)
 @pytest.mark.parametrize(("kernel", "dilation"), [(7, 1), (3, 1), (21, 1), (3, 2), (7, 4)])
 def test_unfold_by_pixels(size, kernel, dilation):
     mixer = randomize(UnfoldAttention(8, 2, 1, kernel_size=kernel, dilation=[1, dilation])).double()
 
-    def seen(place, length):
-        reach = range(-(kernel // 2) * dilation, kernel // 2 * dilation + 1, dilation)
-        return [place + offset for offset in reach if 0 <= place + offset < length]
-
     def oracle(x):
         def bias(dy, dx):
             middle = kernel // 2
             return mixer.position_bias[:, dy // dilation + middle, dx // dilation + middle]
+
+        def seen(place, length):
+            return square(place, length, kernel, dilation)
 
         return by_pixels(mixer, x, seen, bias)
 
@@ -80,3 +89,86 @@ def test_tiles_of_several_steps(kind, monkeypatch):
     few = mixer(x)
     monkeypatch.undo()
     torch.testing.assert_close(few, mixer(x), rtol=0, atol=1e-12)
+
+
+def convolved(mixer, x):
+    """The convolution's half of ACmix, step by step: a linear map over heads, then shifts."""
+    B, _, H, W = x.shape
+    qkv = mixer.qkv(x).view(B, 3 * mixer.num_heads, -1, H, W)
+    maps = torch.einsum("tc,bcihw->bithw", mixer.fc.weight, qkv)
+    groups, padding = maps.shape[1], mixer.kernel_conv // 2
+    return F.conv2d(maps.flatten(1, 2), mixer.shifts, padding=padding, groups=groups)
+
+
+@pytest.mark.parametrize("size", ODD_SIZES, ids=str)
+@pytest.mark.parametrize(("attention", "convolution"), [(7, 3), (3, 5)])
+def test_acmix_by_pixels(size, attention, convolution):
+    mixer = randomize(ACmix(8, 2, 0, kernel_att=attention, kernel_conv=convolution)).double()
+    middle = attention // 2
+
+    def oracle(x):
+        parts = SimpleNamespace(num_heads=2, qkv=mixer.qkv, proj=torch.nn.Identity())
+        attended = by_pixels(
+            parts,
+            x,
+            lambda place, length: square(place, length, attention, 1),
+            lambda dy, dx: mixer.position_bias[:, dy + middle, dx + middle],
+        )
+        return mixer.rate1 * attended + mixer.rate2 * convolved(mixer, x)
+
+    assert_same((mixer, parameters(mixer)), (oracle, parameters(mixer)), normal(2, 8, *size))
+
+
+@pytest.mark.parametrize(("size", "heads"), [((7, 9), 2), ((8, 8), 1), ((17, 13), 4)], ids=str)
+@pytest.mark.parametrize(("attention", "convolution"), [(7, 3), (3, 5)])
+def test_acmix_is_the_papers(size, heads, attention, convolution):
+    package = pytest.importorskip("fightingcv_attention.attention.ACmixAttention")
+    mixer = ACmix(8, heads, 0, kernel_att=attention, kernel_conv=convolution, pe="official")
+    randomize(mixer).double()
+    theirs = package.ACmix(8, 8, attention, heads, convolution).double()
+    theirs.dep_conv.padding = (convolution // 2,) * 2  # theirs fits a kernel of 3 alone
+
+    def official(x):
+        weights, biases = mixer.qkv.weight.chunk(3), mixer.qkv.bias.chunk(3)
+        named = {f"conv{i + 1}.weight": weight for i, weight in enumerate(weights)}
+        named |= {f"conv{i + 1}.bias": bias for i, bias in enumerate(biases)}
+        named |= {
+            "conv_p.weight": mixer.positions.weight,
+            "fc.weight": mixer.fc.weight[..., None, None],
+            "dep_conv.weight": mixer.shifts,
+            "rate1": mixer.rate1,
+            "rate2": mixer.rate2,
+        }
+        torch.set_default_dtype(torch.float64)
+        try:
+            return torch.func.functional_call(theirs, named, x)
+        finally:
+            torch.set_default_dtype(torch.float32)
+
+    assert_same((mixer, parameters(mixer)), (official, parameters(mixer)), normal(2, 8, *size))
+
+
+def test_acmix_starts_as_shifts():
+    mixer = ACmix(8, 2, 0).double()
+    x = normal(1, 8, 9, 13)
+    maps = torch.einsum("tc,bcihw->bithw", mixer.fc.weight, mixer.qkv(x).view(1, 6, 4, 9, 13))
+    maps = F.pad(maps, (1, 1, 1, 1))
+    moved = sum(maps[:, :, 3 * y + x, y : y + 9, x : x + 13] for y in range(3) for x in range(3))
+    expected = moved.repeat_interleave(2, 1)
+    torch.testing.assert_close(convolved(mixer, x), expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (3, 5)], ids=str)
+def test_acmix_official_at_sizes_its_code_refuses(size):
+    mixer = randomize(ACmix(8, 2, 0, pe="official")).double()
+    out = mixer(normal(2, 8, *size))
+    out.sum().backward()
+    assert torch.isfinite(out).all()
+    assert all(torch.isfinite(p.grad).all() for p in mixer.parameters())
+
+
+@pytest.mark.parametrize("words", [{"kernel_att": 4}, {"kernel_conv": 2}, {"pe": "linspace"}])
+def test_acmix_refuses(words):
+    ((name, value),) = words.items()
+    with pytest.raises(ValueError, match=f"{name}={value}"):
+        ACmix(8, 2, 0, **words)

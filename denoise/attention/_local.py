@@ -12,13 +12,13 @@ from torch.autograd.function import once_differentiable
 TILE = 8  # largest side of a tile of queries that share their keys
 LOGITS = 2**19  # of one step: more would leave the cache of a core
 
-Border = Literal["shift", "mask"]
+Border = Literal["shift", "mask", "reflect"]
 
 
 def local_attention(
     qkv: Tensor, bias: Tensor, kernel_size: int, dilation: int, border: Border
 ) -> Tensor:
-    """Attend to the k x k pixels around each: (B, H, W, 3C) to (B, H, W, C).
+    """Attend to the k x k pixels around each: (B, 3C, H, W) to (B, C, H, W).
 
     Args:
         qkv: queries, keys and values, each with its heads one after another.
@@ -27,16 +27,20 @@ def local_attention(
         kernel_size: odd k.
         dilation: distance between neighbours in pixels.
         border: `shift` moves a neighbourhood inward and takes a smaller k where an axis holds
-            fewer pixels; `mask` hides what of a neighbourhood is outside.
+            fewer pixels; `mask` hides what of a neighbourhood is outside; `reflect` mirrors.
     """
-    B, H, W, C = qkv.shape
-    N, step = len(bias), dilation
+    B, C, H, W = qkv.shape
+    N, step, radius = len(bias), dilation, kernel_size // 2 * dilation
+    if border == "reflect":
+        # Mirrored pixels are queries too, thrown away; every real one sees a whole square.
+        out = local_attention(reflect(qkv, radius), bias, kernel_size, dilation, "mask")
+        return out[..., radius : radius + H, radius : radius + W]
     kernel = kernel_size, kernel_size
     if border == "shift":
         kernel = tuple(max(1, min(kernel_size, length // step)) for length in (H, W))
-    qkv = qkv.unflatten(3, (3, N, C // 3 // N))
+    qkv = qkv.permute(0, 2, 3, 1).unflatten(3, (3, N, C // 3 // N))
     if step == 1:
-        return _attend(qkv, bias, kernel, border).flatten(3)
+        return _attend(qkv, bias, kernel, border).flatten(3).permute(0, 3, 1, 2)
     # Pixels step apart form an image of their own; at most two lengths per axis.
     out = torch.empty_like(qkv[:, :, :, 0])
     for rows, columns in product(_groups(H, step), _groups(W, step)):
@@ -44,7 +48,7 @@ def local_attention(
         parts = iter(_attend(group, bias, kernel, border).split(B))
         for r, c in product(rows, columns):
             out[:, r::step, c::step] = next(parts)
-    return out.flatten(3)
+    return out.flatten(3).permute(0, 3, 1, 2)
 
 
 def _groups(length: int, step: int) -> list[list[int]]:

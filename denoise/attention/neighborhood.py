@@ -54,6 +54,7 @@ class NeighborhoodAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""
-        qkv = self.qkv(x).permute(0, 2, 3, 1)
-        out = local_attention(qkv, self.position_bias, self.kernel_size, self.dilation, "shift")
-        return self.proj(out.permute(0, 3, 1, 2))
+        bias = self.position_bias
+        return self.proj(
+            local_attention(self.qkv(x), bias, self.kernel_size, self.dilation, "shift")
+        )

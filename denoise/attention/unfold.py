@@ -70,16 +70,8 @@ class UnfoldAttention(nn.Module):
         qkv = self.qkv(x)
         if self.literal:
             return self.proj(self._unfold(qkv))
-        if self.border == "reflect":
-            qkv = reflect(qkv, self.radius)
-        out = local_attention(
-            qkv.permute(0, 2, 3, 1), self.position_bias, self.kernel_size, self.dilation, "mask"
-        ).permute(0, 3, 1, 2)
-        if self.border == "reflect":
-            # The mirrored pixels were queries too: every real one saw a whole square.
-            r = self.radius
-            out = out[..., r : r + x.shape[2], r : r + x.shape[3]]
-        return self.proj(out)
+        bias, k = self.position_bias, self.kernel_size
+        return self.proj(local_attention(qkv, bias, k, self.dilation, self.border))
 
     def _unfold(self, qkv: Tensor) -> Tensor:
         """Attend by the formula, with k x k copies of keys and values."""

@@ -1,0 +1,93 @@
+"""ACmix: local attention and a convolution made from the same projections."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from denoise.attention._local import local_attention
+from denoise.facts import Around, Facts
+
+POSITIONS = ("offset", "official")
+
+
+class ACmix(nn.Module):
+    """Mix of self-attention and convolution (Pan et al. 2022, arXiv 2111.14556).
+
+    Departs from the official code, whose positions change meaning with the image's size and whose
+    border is mirrored: here a bias for each offset and head is learned and nothing outside the
+    image is attended to. One projection makes queries, keys and values.
+
+    Args:
+        dim: channels.
+        num_heads: divides `dim`.
+        index: place of the block in its level; unused.
+        kernel_att: odd side of the square of attention.
+        kernel_conv: odd side of the convolution.
+        pe: positions by `offset`, or `official` for normalised coordinates and a mirrored border.
+
+    Raises:
+        ValueError: for an even kernel or an unknown pe.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        index: int,
+        *,
+        kernel_att: int = 7,
+        kernel_conv: int = 3,
+        pe: str = "offset",
+    ) -> None:
+        super().__init__()
+        for name, size in (("kernel_att", kernel_att), ("kernel_conv", kernel_conv)):
+            if size % 2 == 0:
+                raise ValueError(f"{name}={size} has no middle: choose an odd number")
+        if pe not in POSITIONS:
+            raise ValueError(f"pe={pe}: choose one of {', '.join(POSITIONS)}")
+        self.num_heads = num_heads
+        self.kernel_att = kernel_att
+        self.kernel_conv = kernel_conv
+        self.qkv = nn.Conv2d(dim, 3 * dim, 1)
+        self.fc = nn.Linear(3 * num_heads, kernel_conv**2, bias=False)
+        # The convolution starts as shifts of the image by one offset each.
+        shifts = torch.eye(kernel_conv**2).unflatten(1, (kernel_conv, kernel_conv))
+        self.shifts = nn.Parameter(shifts.repeat(dim, 1, 1, 1))
+        self.rate1 = nn.Parameter(torch.tensor(0.5))
+        self.rate2 = nn.Parameter(torch.tensor(0.5))
+        if pe == "offset":
+            self.position_bias = nn.Parameter(torch.empty(num_heads, kernel_att, kernel_att))
+            nn.init.trunc_normal_(self.position_bias, std=0.02)
+            self.positions = None
+        else:
+            # The same for query and key, a bias of this convolution would cancel.
+            self.positions = nn.Conv2d(2, dim // num_heads, 1, bias=False)
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of this mixer."""
+        reach = Around(max(self.kernel_att, self.kernel_conv) // 2) if not self.positions else None
+        return Facts(family="local", cost="N", reach=reach, step=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix (B, C, H, W)."""
+        qkv = self.qkv(x)
+        return self.rate1 * self._attend(qkv) + self.rate2 * self._convolve(qkv)
+
+    def _attend(self, qkv: Tensor) -> Tensor:
+        if self.positions is None:
+            return local_attention(qkv, self.position_bias, self.kernel_att, 1, "mask")
+        q, k, v = qkv.chunk(3, 1)
+        y, x = (torch.linspace(-1, 1, n, dtype=k.dtype, device=k.device) for n in k.shape[2:])
+        place = torch.stack(torch.meshgrid(x, y, indexing="xy"))[None]
+        # What the paper adds for the query is the same for all its keys and leaves the softmax be.
+        k = k - self.positions(place).repeat(1, self.num_heads, 1, 1)
+        none = k.new_zeros(self.num_heads, self.kernel_att, self.kernel_att)
+        return local_attention(torch.cat((q, k, v), 1), none, self.kernel_att, 1, "reflect")
+
+    def _convolve(self, qkv: Tensor) -> Tensor:
+        """Convolve; the linear map before it, without a bias, is multiplied into its kernel."""
+        kernel = torch.einsum("otyx,tc->ocyx", self.shifts, self.fc.weight)
+        groups = qkv.shape[1] // self.fc.in_features
+        by_place_in_head = qkv.unflatten(1, (-1, groups)).transpose(1, 2).flatten(1, 2)
+        return F.conv2d(by_place_in_head, kernel, padding=self.kernel_conv // 2, groups=groups)

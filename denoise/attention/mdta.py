@@ -1,26 +1,51 @@
 """Multi-Dconv head transposed attention: channels attend to channels."""
 
+from dataclasses import dataclass
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from denoise.facts import Facts
+from denoise.facts import Around, Chain, Facts, Reach
 
 
 class MDTA(nn.Module):
     """Transposed attention of Restormer (Zamir et al. 2022, arXiv 2111.09881), in folded form.
 
     The softmaxed d x d map of each head is multiplied into the output projection, so that one
-    C x C matrix per image is applied to the values; the result is the paper's.
+    C x C matrix per image is applied to the values; the result is the paper's. With a window, each
+    window has a matrix of its own and a pixel gets the mean over the windows that hold it, as at
+    test time in TLC (Chu et al. 2022, arXiv 2112.04491); but windows begin at multiples of the
+    stride, whatever the size of the image, and the last ones hold fewer pixels where it ends.
 
     Args:
         dim: channels.
         num_heads: groups of channels that attend among themselves; divides `dim`.
         index: place of the block in its level; unused.
         bias: whether the three convolutions have one.
+        window: side in pixels of the windows that have attention of their own; null for one map of
+            the whole image. What is exported with a window takes images longer than it.
+        stride: distance between windows in pixels, divides `window`; null for half of it.
+
+    Raises:
+        ValueError: for a stride that does not divide the window.
     """
 
-    def __init__(self, dim: int, num_heads: int, index: int, *, bias: bool = False) -> None:
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        index: int,
+        *,
+        bias: bool = False,
+        window: int | None = None,
+        stride: int | None = None,
+    ) -> None:
         super().__init__()
+        self.window = window
+        self.stride = stride or max(1, (window or 1) // 2)
+        if window and window % self.stride:
+            raise ValueError(f"stride={self.stride} does not divide window={window}: use a divisor")
         self.temperature = nn.Parameter(torch.ones(num_heads, 1, 1))
         self.qkv = nn.Conv2d(dim, 3 * dim, 1, bias=bias)
         self.qkv_dwconv = nn.Conv2d(3 * dim, 3 * dim, 3, padding=1, groups=3 * dim, bias=bias)
@@ -29,29 +54,92 @@ class MDTA(nn.Module):
     @property
     def facts(self) -> Facts:
         """What is known of this mixer."""
-        return Facts(family="channel", cost="N", reach=None, step=1)
+        if self.window is None:
+            return Facts(family="channel", cost="N", reach=None, step=1)
+        reach = Chain([Around(1), Overlapping(self.window, self.stride)])
+        return Facts(family="channel", cost="N", reach=reach, step=self.stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""
         B, C, H, W = x.shape
-        N = len(self.temperature)
-        qkv = self.qkv_dwconv(self.qkv(x)).permute(0, 2, 3, 1).reshape(B, H * W, 3 * C)
-        q, k, v = qkv.split(C, dim=-1)
+        qkv = self.qkv_dwconv(self.qkv(x)).permute(0, 2, 3, 1)
+        if self.window is None:
+            cells = qkv.reshape(B, H * W, 3 * C)
+            matrices = self._matrices(*self._products(cells))
+        else:
+            # A window consists of cells, squares of one stride: its sums over pixels are sums over
+            # cells, and the mean over windows is one of their matrices. No pixel is copied twice.
+            side = self.stride
+            rows, columns = (H + side - 1) // side, (W + side - 1) // side
+            # Zeros add nothing to the sums, neither as pixels nor as cells.
+            qkv = F.pad(qkv, (0, 0, 0, columns * side - W, 0, rows * side - H), value=0.0)
+            cells = qkv.view(B, rows, side, columns, side, 3 * C).transpose(2, 3)
+            cells = cells.reshape(-1, side * side, 3 * C)
+            span = self.window // side
+            right, below = (torch.sym_max(0, span - length) for length in (columns, rows))
+            sums = [
+                _over_windows(t.unflatten(0, (B, rows, columns)), (0, right, 0, below), span)
+                for t in self._products(cells)
+            ]
+            matrices = self._matrices(*(t.flatten(0, 2) for t in sums))
+            matrices = matrices.unflatten(0, sums[0].shape[:3])
+            around = (span - 1, span - 1 - right, span - 1, span - 1 - below)
+            counts = _over_windows(torch.ones_like(matrices[:1, ..., :1, :1]), around, span)
+            matrices = (_over_windows(matrices, around, span) / counts).flatten(0, 2)
+        out = cells[..., 2 * C :] @ matrices.transpose(1, 2)
+        if self.project_out.bias is not None:
+            out = out + self.project_out.bias
+        if self.window is not None:
+            out = out.view(B, rows, columns, side, side, C).transpose(2, 3)
+            out = out.reshape(B, rows * side, columns * side, C)
+            # A slice would export for sizes that the stride divides or for others, not for both.
+            out = F.pad(out, (0, 0, 0, W - columns * side, 0, H - rows * side))
+        return out.view(B, H, W, C).permute(0, 3, 1, 2)
+
+    def _products(self, cells: Tensor) -> tuple[Tensor, Tensor]:
+        """Products of (M, T, 3C): queries and keys by themselves (M, 2C), q by k (M, N, D, D)."""
+        N, C = len(self.temperature), cells.shape[-1] // 3
+        q, k, _ = cells.split(C, dim=-1)
         # The squares of a large image overflow float16.
-        norm = torch.linalg.vector_norm(qkv[..., : 2 * C], dim=1, dtype=_at_least_float32(x.dtype))
-        norm = norm.clamp_min(1e-12).view(B, 2, N, C // N)
+        wide = torch.promote_types(cells.dtype, torch.float32)
+        squares = torch.linalg.vector_norm(cells[..., : 2 * C], dim=1, dtype=wide).square()
         if N == 1:
             gram = (q.transpose(1, 2) @ k)[:, None]
         else:
             gram = _heads(q, N).transpose(2, 3) @ _heads(k, N)
-        gram = gram / norm[:, 0, :, :, None] / norm[:, 1, :, None, :]
-        attention = (gram * self.temperature).softmax(-1).to(v.dtype)
-        weight = self.project_out.weight.view(C, N, C // N).transpose(0, 1).to(v.dtype)
-        folded = (weight @ attention).transpose(1, 2).reshape(B, C, C)
-        out = v @ folded.transpose(1, 2)
-        if self.project_out.bias is not None:
-            out = out + self.project_out.bias
-        return out.view(B, H, W, C).permute(0, 3, 1, 2)
+        return squares, gram.to(wide)
+
+    def _matrices(self, squares: Tensor, gram: Tensor) -> Tensor:
+        """Attention and output projection in one: (M, C, C), to multiply the values with."""
+        _, N, D, _ = gram.shape
+        weight = self.project_out.weight.view(N * D, N, D).transpose(0, 1)
+        q, k = squares.clamp_min(1e-24).sqrt().view(-1, 2, N, D).unbind(1)
+        attention = (gram / q[..., None] / k[:, :, None] * self.temperature).softmax(-1)
+        return (weight @ attention.to(weight.dtype)).transpose(1, 2).flatten(2)
+
+
+@dataclass(frozen=True)
+class Overlapping(Reach):
+    """All windows that a pixel lies in.
+
+    Windows of `size` pixels begin at multiples of `stride`, as many as cover the axis.
+    """
+
+    size: int
+    stride: int
+
+    @property
+    def align(self) -> int:
+        """Windows of a crop and of the whole must coincide."""
+        return self.stride
+
+    def need(self, first: int, last: int, length: int) -> tuple[int, int]:
+        """Give the interval, see `Reach`."""
+        step = self.stride
+        final = max(0, -(-(length - self.size) // step))
+        low = max(0, -(-(first - self.size + 1) // step))
+        high = min(final, last // step)
+        return low * step, min(length - 1, high * step + self.size - 1)
 
 
 def _heads(x: Tensor, num_heads: int) -> Tensor:
@@ -59,5 +147,8 @@ def _heads(x: Tensor, num_heads: int) -> Tensor:
     return x.unflatten(-1, (num_heads, -1)).transpose(1, 2)
 
 
-def _at_least_float32(dtype: torch.dtype) -> torch.dtype:
-    return torch.promote_types(dtype, torch.float32)
+def _over_windows(x: Tensor, zeros: tuple[int, ...], span: int) -> Tensor:
+    """Sum (B, rows, columns, ...) over every window of span x span, with zeros around as in pad."""
+    flat = F.pad(x.flatten(3).permute(0, 3, 1, 2), zeros, value=0.0)
+    sums = F.avg_pool2d(flat, span, stride=1, divisor_override=1)
+    return sums.permute(0, 2, 3, 1).unflatten(3, x.shape[3:])

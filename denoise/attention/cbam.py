@@ -1,0 +1,64 @@
+"""Convolutional block attention: channels are weighed over the image, then pixels."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from denoise.facts import Facts
+
+
+class CBAM(nn.Module):
+    """Channel gate, then pixel gate, of CBAM (Woo et al. 2018, arXiv 1807.06521).
+
+    Without the paper's batch norm before the second gate, which ties an image to the others of its
+    batch, and with a leaky ReLU in the first: of its few hidden units a plain one may lose all.
+
+    Args:
+        dim: channels.
+        num_heads: unused.
+        index: place of the block in its level; unused.
+        reduction: channels over hidden width of the channel gate; at least one is kept.
+        pool: what the channel gate sees, mean and maximum of each channel or the mean alone; the
+            maximum of noise grows with the size of the image.
+        kernel_size: odd side of the pixel gate's convolution.
+
+    Raises:
+        ValueError: for an even kernel_size or an unknown pool.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        index: int,
+        *,
+        reduction: int = 16,
+        pool: Literal["avg_max", "avg"] = "avg_max",
+        kernel_size: int = 7,
+    ) -> None:
+        super().__init__()
+        if kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size={kernel_size} has no middle: choose an odd number")
+        if pool not in ("avg_max", "avg"):
+            raise ValueError(f"pool={pool} is unknown: choose avg_max or avg")
+        hidden = max(1, dim // reduction)
+        self.pool = pool
+        self.channel = nn.Sequential(
+            nn.Conv2d(dim, hidden, 1), nn.LeakyReLU(), nn.Conv2d(hidden, dim, 1)
+        )
+        self.spatial = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of this mixer."""
+        return Facts(family="channel", cost="N", reach=None, step=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix (B, C, H, W)."""
+        logits = self.channel(x.mean((2, 3), keepdim=True))
+        if self.pool == "avg_max":
+            logits = logits + self.channel(x.amax((2, 3), keepdim=True))
+        x = x * logits.sigmoid()
+        summary = torch.cat([x.amax(1, keepdim=True), x.mean(1, keepdim=True)], dim=1)
+        return x * self.spatial(summary).sigmoid()

@@ -1,0 +1,41 @@
+"""Large kernel attention: each pixel is multiplied by a wide depthwise convolution around it."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from denoise.facts import Around, Facts
+
+
+class LargeKernelAttention(nn.Module):
+    """Attention of the visual attention network (Guo et al. 2023, arXiv 2202.09741).
+
+    Without the paper's inner shortcut; its learned scale of the block's first half sits here, at
+    the end.
+
+    Args:
+        dim: channels.
+        num_heads: unused.
+        index: place of the block in its level; unused.
+        scale: initial value of the learned scale of each output channel.
+    """
+
+    def __init__(self, dim: int, num_heads: int, index: int, *, scale: float = 1e-2) -> None:
+        super().__init__()
+        self.proj_in = nn.Conv2d(dim, dim, 1)
+        self.near = nn.Conv2d(dim, dim, 5, padding=2, groups=dim)
+        self.far = nn.Conv2d(dim, dim, 7, padding=9, dilation=3, groups=dim)
+        self.point = nn.Conv2d(dim, dim, 1)
+        self.proj = nn.Conv2d(dim, dim, 1)
+        self.scale = nn.Parameter(torch.full((dim,), scale))
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of this mixer."""
+        return Facts(family="gating", cost="N", reach=Around(2 + 9), step=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix (B, C, H, W)."""
+        x = F.gelu(self.proj_in(x))
+        x = x * self.point(self.far(self.near(x)))
+        return self.proj(x) * self.scale[:, None, None]

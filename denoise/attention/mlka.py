@@ -1,0 +1,74 @@
+"""Multi-scale large kernel attention: wide convolutions of three sizes gate the pixels."""
+
+import torch
+from torch import Tensor, nn
+
+from denoise.facts import Around, Facts
+
+KERNELS = [(3, 5, 2), (5, 7, 3), (7, 9, 4)]  # side of the near one, side and dilation of the far
+
+
+class MultiScaleLargeKernelAttention(nn.Module):
+    """Attention of MAN (Wang et al. 2024, arXiv 2209.14145), without norm and shortcut.
+
+    Each third of the channels has a size of its own; channels that three does not divide go to the
+    widest, where the official code refuses. The paper's learned scale starts small instead of at
+    zero, so that every weight learns from the first step.
+
+    Args:
+        dim: channels.
+        num_heads: unused.
+        index: place of the block in its level; unused.
+        scale: initial value of the learned scale of each output channel.
+    """
+
+    def __init__(self, dim: int, num_heads: int, index: int, *, scale: float = 1e-2) -> None:
+        super().__init__()
+        third = dim // 3
+        widths = [third, third, dim - 2 * third] if third else [dim]
+        kernels = KERNELS[-len(widths) :]
+        self.proj_in = nn.Conv2d(dim, 2 * dim, 1)
+        self.branches = nn.ModuleList(
+            _Branch(width, *kernel) for width, kernel in zip(widths, kernels, strict=True)
+        )
+        self.proj = nn.Conv2d(dim, dim, 1)
+        self.scale = nn.Parameter(torch.full((dim,), scale))
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of this mixer."""
+        near, far, dilation = KERNELS[-1]
+        reach = Around(near // 2 + far // 2 * dilation)
+        return Facts(family="gating", cost="N", reach=reach, step=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix (B, C, H, W)."""
+        gate, value = self.proj_in(x).chunk(2, dim=1)
+        parts = gate.split([len(branch.gate.weight) for branch in self.branches], dim=1)
+        gates = [branch(part) for branch, part in zip(self.branches, parts, strict=True)]
+        return self.proj(value * torch.cat(gates, dim=1)) * self.scale[:, None, None]
+
+
+class _Branch(nn.Module):
+    """One size: a wide convolution times a narrow one, of the same features."""
+
+    def __init__(self, width: int, near: int, far: int, dilation: int) -> None:
+        super().__init__()
+
+        def depthwise(kernel: int, dilation: int = 1) -> nn.Conv2d:
+            return nn.Conv2d(
+                width,
+                width,
+                kernel,
+                padding=kernel // 2 * dilation,
+                dilation=dilation,
+                groups=width,
+            )
+
+        self.near, self.far = depthwise(near), depthwise(far, dilation)
+        self.point = nn.Conv2d(width, width, 1)
+        self.gate = depthwise(near)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Gate the channels of this size."""
+        return self.point(self.far(self.near(x))) * self.gate(x)

@@ -75,16 +75,26 @@ def test_pads_by_replication_where_reflection_ends():
     torch.testing.assert_close(net(x), net(x[:, :, rows])[..., :3, :], rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "words", list(product(*map(options, ("attention", "norm", "feedforward")))), ids="-".join
-)
-def test_every_composition_learns(words):
-    overrides = [
-        f"{k}={v}" for k, v in zip(("attention", "norm", "feedforward"), words, strict=True)
-    ]
+NORMS, FEEDFORWARDS = options("norm"), options("feedforward")
+COMPOSITIONS = [("mdta", *rest) for rest in product(NORMS, FEEDFORWARDS)] + [
+    (word, NORMS[k % len(NORMS)], FEEDFORWARDS[k % len(FEEDFORWARDS)])
+    for k, word in enumerate(options("attention"))
+]
+
+
+@pytest.mark.parametrize("words", COMPOSITIONS, ids="-".join)
+def test_every_parameter_learns_within_two_steps(words):
+    groups = ("attention", "norm", "feedforward")
+    overrides = [f"{group}={word}" for group, word in zip(groups, words, strict=True)]
     net = make("backbone", *SMALL, *overrides)
-    net(image(1, 3, 16, 24).float()).square().mean().backward()
-    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    moved = set()
+    for _ in range(2):  # a projection that starts at zero hides what lies before it at first
+        net.zero_grad()
+        net(image(1, 3, 16, 24).float()).square().mean().backward()
+        moved |= {name for name, p in net.named_parameters() if p.grad.abs().sum() > 0}
+        optimizer.step()
+    assert moved == {name for name, _ in net.named_parameters()}
 
 
 def test_channels_are_free():

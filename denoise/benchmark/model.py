@@ -1,0 +1,121 @@
+"""The whole model against its official form, on the same weights."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from denoise.backbone.restormer import from_official
+from denoise.benchmark.attention import image, inference, training
+from denoise.benchmark.timing import Row, compare
+
+
+def model(make: Callable[..., nn.Module], rounds: int) -> dict[str, list[Row]]:
+    """Compare the paper's model, 26 M parameters, in inference and in a training step.
+
+    Args:
+        make: makes our backbone from words of the command line.
+        rounds: turns of each form.
+
+    Raises:
+        ImportError: without deepinv, whose Restormer is the official code's equal.
+    """
+    from deepinv.models.restormer import Restormer as Official
+
+    torch.manual_seed(0)
+    official = Official(LayerNorm_type="WithBias", pretrained=None).eval()
+    ours = make("backbone=base").eval()
+    ours.load_state_dict(from_official(official.state_dict()))
+    frugal = make("backbone=base", "backbone.checkpointing=true").eval()
+    frugal.load_state_dict(ours.state_dict())
+    compiled = make("backbone=base").eval()
+    compiled.load_state_dict(ours.state_dict())
+    torch._dynamo.config.recompile_limit = 64  # blocks of several shapes share their code
+    compiled.compile()
+
+    nets = {"official": official, "ours": ours, "ours compiled": compiled}
+    halves = {f"{name} bf16": half(net) for name, net in nets.items()}
+    tables = {}
+    x = image(256, dim=3)
+    forms = {name: inference(net, x) for name, net in (nets | halves).items()}
+    tables["inference, 3 x 256 x 256"] = compare(forms, rounds=rounds, progress="inference")
+    nets["ours checkpointing"] = frugal
+    halves["ours checkpointing bf16"] = half(frugal)
+    x = image(128, dim=3)
+    forms = {name: training(net, x) for name, net in (nets | halves).items()}
+    tables["training step, 3 x 128 x 128"] = compare(forms, rounds=rounds, progress="training step")
+    tables["work and bound"] = bound(ours, image(256, dim=3), tables["inference, 3 x 256 x 256"])
+    return tables
+
+
+def bound(net: nn.Module, x: Tensor, timed: list[Row]) -> list[Row]:
+    """Relate the float32 inference to what this device can do at best (roofline).
+
+    Args:
+        net: that was timed.
+        x: on which it was timed.
+        timed: rows with the forms "ours" and "official".
+    """
+    with torch.no_grad(), FlopCounterMode(display=False) as flops, _Traffic() as traffic:
+        net(x)
+    counts = flops.get_flop_counts()["Global"]
+    convolutions = sum(n for op, n in counts.items() if "conv" in str(op))
+    rows: list[Row] = [
+        {"what": "GMACs, attention included", "value": flops.get_total_flops() / 2e9},
+        {"what": "GMACs of convolutions alone", "value": convolutions / 2e9},
+        {"what": "GB read and written, operation by operation", "value": traffic.bytes / 1e9},
+    ]
+    a, source = torch.randn(2048, 2048, device=x.device), torch.randn(1 << 25, device=x.device)
+    target = torch.empty_like(source)
+    speeds = compare(
+        {"matmul": lambda: a @ a, "copy": lambda: target.copy_(source)},
+        rounds=5, progress="speed of the device", memory=False,
+    )  # fmt: skip
+    matmul = 2 * 2048**3 / speeds[0]["ms"] / 1e6
+    copy = 2 * source.nbytes / speeds[1]["ms"] / 1e6
+    rows += [{"what": "GFLOP/s of a matmul", "value": matmul},
+             {"what": "GB/s of a copy", "value": copy}]  # fmt: skip
+    arithmetic = flops.get_total_flops() / matmul / 1e6
+    memory = traffic.bytes / copy / 1e6
+    rows += [{"what": "ms of arithmetic at that rate", "value": arithmetic},
+             {"what": "ms of memory traffic at that rate", "value": memory}]  # fmt: skip
+    for row in timed:
+        if row["form"] in ("official", "ours"):
+            share = max(arithmetic, memory) / row["ms"]
+            rows.append({"what": f"share of the larger bound, {row['form']}", "value": share})
+    return rows
+
+
+def half(net: nn.Module) -> nn.Module:
+    """Make the module that runs a network under bfloat16 autocast, on the same weights."""
+    return _Half(net)
+
+
+class _Half(nn.Module):
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, torch.bfloat16):
+            return self.net(x)
+
+
+class _Traffic(TorchDispatchMode):
+    """Counts the bytes of the tensors that each operation reads and writes; views move none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bytes = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if not func.is_view:
+            tensors = torch.utils._pytree.tree_leaves((args, kwargs, out))
+            self.bytes += sum(t.nbytes for t in tensors if isinstance(t, Tensor))
+        return out

@@ -1,0 +1,73 @@
+"""LayerNorm and DyT, alone and in the whole model, each in its plain and its compiled form."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from denoise.benchmark.attention import image, inference, training
+from denoise.benchmark.model import half
+from denoise.benchmark.timing import Row, compare
+
+DIM, SIDE = 96, 128
+
+
+class PlainDyT(nn.Module):
+    """DyT as its paper writes it for channels-first tensors (Zhu et al. 2025, arXiv 2503.10622)."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.alpha = nn.Parameter(torch.full((1,), 0.5))
+        self.weight, self.bias = nn.Parameter(torch.ones(dim)), nn.Parameter(torch.zeros(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Squash (B, C, H, W)."""
+        x = torch.tanh(self.alpha * x)
+        return x * self.weight[:, None, None] + self.bias[:, None, None]
+
+
+def norm(make: Callable[..., nn.Module], rounds: int) -> dict[str, list[Row]]:
+    """Compare norms on (1, DIM, SIDE, SIDE) and in training steps of the tiny model.
+
+    Args:
+        make: makes our backbone from words of the command line.
+        rounds: turns of each form.
+
+    Raises:
+        ImportError: without deepinv, whose LayerNorm is Restormer's own.
+    """
+    from deepinv.models.restormer import LayerNorm as Official
+
+    from denoise.norm import DyT, LayerNorm
+
+    x = image(SIDE, dim=DIM)
+    plain = {"layernorm official": Official(DIM, "WithBias"), "layernorm": LayerNorm(DIM),
+             "dyt of the paper": PlainDyT(DIM), "dyt": DyT(DIM)}  # fmt: skip
+    modules = dict(plain)
+    for name, make_norm in {"layernorm": LayerNorm, "dyt": DyT}.items():
+        modules[f"{name} compiled"] = make_norm(DIM)
+        modules[f"{name} compiled"].compile()
+    modules |= {f"{name} bf16": half(module) for name, module in plain.items()}
+    halved = x.bfloat16()
+
+    def given(name: str) -> Tensor:
+        return halved if name.endswith("bf16") else x
+
+    tables = {}
+    forms = {name: inference(module, given(name)) for name, module in modules.items()}
+    tables[f"forward, {DIM} x {SIDE} x {SIDE}"] = compare(forms, rounds=rounds, progress="forward")
+    forms = {name: training(module, given(name)) for name, module in modules.items()}
+    tables[f"forward and backward, {DIM} x {SIDE} x {SIDE}"] = compare(
+        forms, rounds=rounds, progress="forward and backward"
+    )
+    x = image(48, dim=3, batch=4)
+    nets = {word: make(f"norm={word}") for word in ("layernorm", "dyt", "rms", "none")}
+    nets |= {f"{word} compiled": make(f"norm={word}") for word in ("layernorm", "dyt")}
+    for name in ("layernorm compiled", "dyt compiled"):
+        nets[name].compile()
+    nets |= {f"{word} bf16": half(make(f"norm={word}")) for word in ("layernorm", "dyt")}
+    forms = {name: training(net, x) for name, net in nets.items()}
+    tables["training step of the tiny model, 4 crops of 48 x 48"] = compare(
+        forms, rounds=rounds, progress="tiny model"
+    )
+    return tables

@@ -1,0 +1,86 @@
+"""Weights as the authors of Restormer publish them: the config is read from names and shapes."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from denoise.backbone.restormer import from_official
+
+STAGES = ("encoder_level1", "encoder_level2", "encoder_level3", "latent")
+
+
+def is_official(contents: Any) -> bool:
+    """Tell whether the contents of a file are those of a published Restormer."""
+    return {"patch_embed.proj.weight", "encoder_level1.0.attn.temperature"} <= _state(
+        contents
+    ).keys()
+
+
+def official_model(contents: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Give the weights as named here, and a resolved config that builds their net.
+
+    Args:
+        contents: a state dict, by itself or under "params" or "params_ema".
+
+    Raises:
+        KeyError: naming the first weight that is missing.
+        ValueError: where no width of the feed-forward fits all levels.
+    """
+    state = _state(contents)
+    dim, in_channels = state["patch_embed.proj.weight"].shape[:2]
+    blocks = [f"{stage}.0." for stage in STAGES]
+    bias = blocks[0] + "attn.qkv.bias" in state
+    centred = blocks[0] + "norm1.body.bias" in state
+    hidden = [state[block + "ffn.project_in.weight"].shape[0] // 2 for block in blocks]
+    parts = {
+        "attention": {"_target_": "denoise.attention.mdta.MDTA", "bias": bias},
+        "norm": {"_target_": f"denoise.norm.LayerNorm{'' if centred else 'BiasFree'}"},
+        "feedforward": {
+            "_target_": "denoise.feedforward.GDFN",
+            "expansion": _expansion([dim << level for level in range(4)], hidden),
+            "bias": bias,
+        },
+    }
+    backbone = {
+        "_target_": "denoise.backbone.restormer.Restormer",
+        **{name: part | {"_partial_": True} for name, part in parts.items()},
+        "in_channels": in_channels,
+        "out_channels": state["output.weight"].shape[0],
+        "dim": dim,
+        "num_blocks": [_length(state, stage) for stage in STAGES],
+        "num_heads": [state[block + "attn.temperature"].shape[0] for block in blocks],
+        "num_refinement_blocks": _length(state, "refinement"),
+        "bias": bias,
+        "sigma_map": False,
+    }
+    config = {"name": "restormer", "channels": in_channels, "backbone": backbone}
+    return from_official(state), config
+
+
+def _state(contents: Any) -> dict[str, Any]:
+    """Find the state dict, without the prefix that training on several devices leaves."""
+    for key in ("params_ema", "params", "state_dict"):
+        if isinstance(contents, Mapping) and isinstance(contents.get(key), Mapping):
+            contents = contents[key]
+    if not isinstance(contents, Mapping):
+        return {}
+    return {str(name).removeprefix("module."): value for name, value in contents.items()}
+
+
+def _length(state: Mapping[str, Tensor], stage: str) -> int:
+    """Count the blocks of a stage."""
+    return len({found[1] for name in state if (found := re.match(rf"{stage}\.(\d+)\.", name))})
+
+
+def _expansion(widths: list[int], hidden: list[int]) -> float:
+    """Find the shortest factor that gives these hidden widths, rounded down, of the widths."""
+    low = max(h / width for h, width in zip(hidden, widths, strict=True))
+    high = min((h + 1) / width for h, width in zip(hidden, widths, strict=True))
+    for digits in range(1, 12):
+        for middle in ((low + high) / 2, low, high):
+            factor = round(middle, digits)
+            if [int(width * factor) for width in widths] == hidden:
+                return factor
+    raise ValueError(f"no expansion makes {hidden} hidden channels of {widths}")

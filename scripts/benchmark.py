@@ -1,0 +1,101 @@
+"""Measure speed and memory side by side: python scripts/benchmark.py model."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from torch import nn
+
+from denoise.benchmark import attention, data, model, norm, train
+from denoise.benchmark.timing import Row, compare
+from denoise.launch import configure, keep_freed_memory, words
+from denoise.study.record import environment
+from denoise.study.tables import markdown, show
+
+
+def backbone(*overrides: str) -> nn.Module:
+    """Make a backbone as the command line with these words would."""
+    return instantiate(configure(*overrides).backbone, _convert_="all")
+
+
+def mixer(dim: int, heads: int, *overrides: str) -> nn.Module | None:
+    """Make one mixer; None for a word that stands for several."""
+    maker = instantiate(configure(*overrides).attention, _convert_="all")
+    return maker(dim, heads, 1).eval() if callable(maker) else None
+
+
+def of_attention(make: Callable[..., nn.Module], rounds: int) -> dict[str, list[Row]]:
+    """Local attention against its literal form, then the growth of every attention."""
+    local = {"unfold, literal": ("attention=unfold", "attention.literal=true"),
+             "unfold": ("attention=unfold",), "neighborhood": ("attention=neighborhood",),
+             "swin": ("attention=swin",)}  # fmt: skip
+    forms = {name: mixer(192, 4, *overrides) for name, overrides in local.items()}
+    x = attention.image(64, dim=192)
+    tables = {}
+    for title, call in {"inference": attention.inference, "training": attention.training}.items():
+        calls = {name: call(form, x) for name, form in forms.items()}
+        rows = compare(calls, rounds=rounds, progress=title)
+        tables[f"local attention, kernel 7, 192 channels, 64 x 64, {title}"] = rows
+    mixers = {word: mixer(attention.DIM, attention.HEADS, f"attention={word}")
+              for word in words("attention")}  # fmt: skip
+    mixers = {word: one for word, one in mixers.items() if one is not None}
+    sides = [32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048]
+    rows = attention.growth(mixers, sides, max(rounds // 3, 1), seconds=20, mib=4096)
+    return tables | {f"growth, inference of {attention.DIM} channels": rows}
+
+
+SUITES = {
+    "model": model.model,
+    "attention": of_attention,
+    "norm": norm.norm,
+    "data": lambda make, rounds: data.data(rounds),
+    "train": train.train,
+}
+
+
+def main() -> None:
+    """Run the suites that are named; print their tables, and write them where asked to."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("suites", nargs="+", choices=SUITES)
+    parser.add_argument("--rounds", type=int, default=9, help="turns of each form")
+    parser.add_argument("--out", type=Path, help="folder for SUITE.json and SUITE.md")
+    options = parser.parse_args()
+    keep_freed_memory()
+    torch.manual_seed(0)
+    for name in options.suites:
+        tables = SUITES[name](backbone, options.rounds)
+        machine = environment() | {"cpu": _cpu(), "command": " ".join(["python", *sys.argv])}
+        text = _report(name, tables, machine)
+        show(text)
+        if options.out:
+            options.out.mkdir(parents=True, exist_ok=True)
+            record = json.dumps({"environment": machine, "tables": tables}, indent=1)
+            (options.out / f"{name}.json").write_text(record + "\n")
+            (options.out / f"{name}.md").write_text(text)
+
+
+def _report(name: str, tables: dict[str, list[Row]], machine: dict[str, Any]) -> str:
+    lines = [f"# {name}\n", f"`{machine['command']}`\n"]
+    lines.append(
+        f"{machine['cpu']}, {machine['threads']} threads, {machine['device']}, "
+        f"torch {machine['packages']['torch']}, revision {machine['git']}\n"
+    )
+    for title, rows in tables.items():
+        lines += [f"## {title}\n", markdown(rows)]
+    return "\n".join(lines)
+
+
+def _cpu() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return "unknown processor"
+
+
+if __name__ == "__main__":
+    main()

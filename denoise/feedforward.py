@@ -1,7 +1,12 @@
-"""Feed-forward halves of a block: `FeedForward(dim)`, (B, C, H, W) in and out."""
+"""Feed-forward halves of a block: `FeedForward(dim)`, (B, C, H, W) in and out.
+
+Each states its `reach`: which input pixels decide an output pixel.
+"""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from denoise.facts import Around
 
 
 class GDFN(nn.Module):
@@ -12,6 +17,8 @@ class GDFN(nn.Module):
         expansion: hidden width over `dim`.
         bias: whether the three convolutions have one.
     """
+
+    reach = Around(1)
 
     def __init__(self, dim: int, *, expansion: float = 2.66, bias: bool = False) -> None:
         super().__init__()
@@ -34,6 +41,57 @@ class MLP(nn.Sequential):
         expansion: hidden width over `dim`.
     """
 
+    reach = Around(0)
+
     def __init__(self, dim: int, *, expansion: float = 4.0) -> None:
         hidden = int(dim * expansion)
         super().__init__(nn.Conv2d(dim, hidden, 1), nn.GELU(), nn.Conv2d(hidden, dim, 1))
+
+
+class GSAU(nn.Module):
+    """Gated spatial attention unit of MAN (Wang et al. 2024, arXiv 2209.14145).
+
+    One half of the features is multiplied by a 7x7 depthwise convolution of the other. The paper's
+    norm, learned scale and shortcut belong to the block and are left to it.
+
+    Args:
+        dim: channels.
+    """
+
+    reach = Around(3)
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.project_in = nn.Conv2d(dim, 2 * dim, 1)
+        self.dwconv = nn.Conv2d(dim, dim, 7, padding=3, groups=dim)
+        self.project_out = nn.Conv2d(dim, dim, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform (B, C, H, W)."""
+        gate, value = self.project_in(x).chunk(2, dim=1)
+        return self.project_out(value * self.dwconv(gate))
+
+
+class SimpleGateFeedForward(nn.Module):
+    """Second half of NAFNet's block (Chen et al. 2022, arXiv 2204.04676).
+
+    Two halves of the features are multiplied, with no other nonlinearity. The paper's norm, learned
+    scale and shortcut belong to the block and are left to it.
+
+    Args:
+        dim: channels.
+        expansion: hidden width over `dim`, after the gate.
+    """
+
+    reach = Around(0)
+
+    def __init__(self, dim: int, *, expansion: float = 1.0) -> None:
+        super().__init__()
+        hidden = int(dim * expansion)
+        self.project_in = nn.Conv2d(dim, 2 * hidden, 1)
+        self.project_out = nn.Conv2d(hidden, dim, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform (B, C, H, W)."""
+        left, right = self.project_in(x).chunk(2, dim=1)
+        return self.project_out(left * right)

@@ -8,11 +8,12 @@ from conftest import ROOT, options
 FLOORS = {
     "facts": -1,
     "attention": 0, "norm": 0, "feedforward": 0, "noise": 0, "losses": 0, "metrics": 0,
-    "backbone": 1, "data": 1,
+    "backbone": 1, "data": 1, "inference": 1,
     "evaluation": 2, "training": 3, "study": 3,
-    "launch": 4,
+    "launch": 4, "benchmark": 4,
 }  # fmt: skip
 HYDRA = {"denoise/launch.py", "denoise/training/checkpoint.py"}
+LIGHTNING = "denoise/benchmark/train.py"  # times the training command from within
 FILES = sorted((ROOT / "denoise").rglob("*.py"))
 
 
@@ -39,7 +40,7 @@ def test_imports_go_down(path):
             if same and place[0] == "attention":
                 assert rest[-1].startswith("_"), f"{name} imports its sibling {module}"
         if top in ("pytorch_lightning", "lightning"):
-            assert place[0] == "training", f"{name} imports {module}"
+            assert place[0] == "training" or name == LIGHTNING, f"{name} imports {module}"
         if top in ("hydra", "omegaconf"):
             assert name in HYDRA, f"{name} imports {module}"
 

@@ -23,7 +23,10 @@ def randomize(module, seed=0):
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in module.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.5)
+            scale = 0.5
+            if parameter.ndim == 4 and parameter.shape[1] > 1:
+                scale = min(0.5, 8 / parameter[0].numel())  # many inputs would saturate a softmax
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * scale)
     return module
 
 

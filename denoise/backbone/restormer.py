@@ -194,7 +194,8 @@ class Restormer(nn.Module):
         if self.sigma_map:
             if sigma is None:
                 raise ValueError("this model takes a noise-level map: give sigma in grey levels")
-            level = to_unit(sigma).to(noisy).view(-1, 1, 1, 1).expand(len(noisy), 1, H, W)
+            # Not len(noisy): an exported program would take that number of images alone.
+            level = to_unit(sigma).to(noisy).view(-1, 1, 1, 1).expand(x.shape[0], 1, H, W)
             x = torch.cat([noisy, level], dim=1)
         x = _pad(x, self.unit).contiguous(memory_format=torch.channels_last)
 

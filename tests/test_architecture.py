@@ -9,7 +9,7 @@ FLOORS = {
     "facts": -1,
     "attention": 0, "norm": 0, "feedforward": 0, "noise": 0, "losses": 0, "metrics": 0,
     "backbone": 1, "data": 1, "inference": 1,
-    "evaluation": 2, "training": 3, "study": 3,
+    "evaluation": 2, "training": 3, "study": 3, "export": 3,
     "launch": 4, "benchmark": 4,
 }  # fmt: skip
 HYDRA = {"denoise/launch.py", "denoise/training/checkpoint.py"}

@@ -69,8 +69,8 @@ def read_weights(path: str | Path) -> Any:
         raise ValueError(f"{path}: to read it: pip install '.[export]'") from error
     except Exception as error:
         raise ValueError(
-            f"{path}: cannot be read as plain weights ({first_line(error)}); a file with code in "
-            "it is never run: ask its author for the state dict alone"
+            f"{path}: cannot be read as plain weights ({first_line(error)}); "
+            "code in a file is never run: give one that holds tensors alone"
         ) from error
 
 

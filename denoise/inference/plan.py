@@ -44,6 +44,7 @@ class Axis:
         self.unit = unit
         self.align = math.lcm(reach.align, unit)
         self.least = reach.min_length + -reach.min_length % unit
+        self.step = unit * -(-8 // unit)  # between places to cut at: finer ones gain little
 
     def span(self, first: int, end: int) -> tuple[int, int]:
         """Give the first input pixel and the end of the input that outputs first to end need."""
@@ -67,14 +68,13 @@ class Axis:
         """
         if self.length <= side:
             return [0, self.pixels]
-        step = self.unit * -(-8 // self.unit)
-        ends = [*range(0, self.pixels, step), self.pixels]
+        ends = [*range(0, self.pixels, self.step), self.pixels]
         far = self.length - 1
         low = [self.reach.need(c, far, self.length)[0] for c in ends[:-1]]
         high = [0] + [self.reach.need(0, c - 1, self.length)[1] + 1 for c in ends[1:]]
         if mirrored:
             back = [self.pixels - c for c in ends]
-            back_low = [self.reach.need(c, far, self.length)[0] for c in back]
+            back_low = [0] + [self.reach.need(c, far, self.length)[0] for c in back[1:]]
             back_high = [self.reach.need(0, c - 1, self.length)[1] + 1 for c in back[:-1]]
         # The least sum up to each end: every border is paid for by itself, so this is the least.
         best: list[tuple[float, int]] = [(0, 0)] + [(math.inf, 0)] * (len(ends) - 1)
@@ -146,7 +146,8 @@ def plan(
     work = math.prod(sum(high - low for _, (low, high) in axis) for axis in spans)
     if not 0 < work <= waste * axes[0].length * axes[1].length:
         around = halo(reach)
-        enough = math.ceil((2 * around + axes[0].align) / (1 - waste**-0.5))
+        idle = max(2 * around, axes[0].least) + axes[0].align + axes[0].step
+        enough = math.ceil(idle / (1 - waste**-0.5))
         raise ValueError(
             f"tiles of {side} px leave too little output: exact ones need {around} px on each "
             f"side{cause}: give {enough + -enough % unit} px, or approximate by blended tiles"
@@ -158,7 +159,8 @@ def plan_for(net: Any, height: int, width: int, side: int, *, mirrored: bool = F
     """Cut an image as `plan` does, for a backbone that knows its reach.
 
     Args:
-        net: has `reach`, `unit`, `blockers()` and `layers()`.
+        net: a backbone with `reach`, `unit`, `blockers()` and `layers()`, or any other net, which
+            is taken to be whole-image.
         height: of the image in pixels.
         width: of the image in pixels.
         side: most pixels of a tile's input along an axis.
@@ -167,13 +169,15 @@ def plan_for(net: Any, height: int, width: int, side: int, *, mirrored: bool = F
     Raises:
         ValueError: see `plan`; names the layers that keep tiles from being exact or small.
     """
-    names = net.blockers()
+    reach, cause = getattr(net, "reach", None), ""
+    names = getattr(net, "blockers", list)()
     if names:
         cause = f" with {', '.join(names[:3])}" + f" and {len(names) - 3} more" * (len(names) > 3)
-    else:
+    elif reach:
         widest = max(net.layers(), key=lambda layer: layer[1] * halo(layer[2]))
-        cause = f" (per layer most with {widest[0]})"
-    return plan(height, width, side, net.reach, net.unit, mirrored=mirrored, cause=cause)
+        cause = f", most of a layer for {widest[0]}"
+    unit = getattr(net, "unit", 1)
+    return plan(height, width, side, reach, unit, mirrored=mirrored, cause=cause)
 
 
 def plan_blended(

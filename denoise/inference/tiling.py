@@ -178,27 +178,25 @@ def _texture(part: Tensor) -> float:
 
 
 def seam_energy(image: Tensor, tiles: Sequence[Tile]) -> float:
-    """Compare the steps across borders of tiles with those two and three lines beside them.
+    """Compare the steps between pixels at borders of tiles with those six lines beside.
 
-    1 tells of no seam. Steps are squared differences of neighbouring pixels.
+    1 tells of no seam. What counts is the mean square of the step across and of its neighbours,
+    so that a line shows as well as a step.
 
     Args:
         image: restored, (B, C, H, W).
         tiles: what it was restored by.
     """
-    across, beside = 0.0, 0.0
+    at, beside = 0.0, 0.0
     for tile in tiles:
         top, bottom, left, right = tile.output
-        for part, line in (
-            (image[..., left:right], top),
-            (image[..., top:bottom, :].mT, left),
-        ):
-            if 4 <= line <= part.shape[-2] - 4:
-                steps = part[..., line - 4 : line + 4, :].double().diff(dim=-2).square()
+        for part, line in ((image[..., left:right], top), (image[..., top:bottom, :].mT, left)):
+            if 8 <= line <= part.shape[-2] - 8:
+                steps = part[..., line - 8 : line + 8, :].double().diff(dim=-2).square()
                 steps = steps.sum(dim=(0, 1, 3))
-                across += steps[3].item()
-                beside += steps[[0, 1, 5, 6]].sum().item() / 4
-    return across / beside if beside else 1.0
+                at += steps[[6, 7, 8]].mean().item()
+                beside += steps[[0, 1, 13, 14]].mean().item()
+    return at / beside if beside else 1.0
 
 
 def join(pieces: Iterable[Piece], out: Any) -> Any:

@@ -96,6 +96,30 @@ class Windows(Reach):
 
 
 @dataclass(frozen=True)
+class Overlapping(Reach):
+    """All windows that a pixel lies in.
+
+    Windows of `size` pixels begin at multiples of `stride`, as many as cover the axis.
+    """
+
+    size: int
+    stride: int
+
+    @property
+    def align(self) -> int:
+        """Windows of a crop and of the whole must coincide."""
+        return self.stride
+
+    def need(self, first: int, last: int, length: int) -> tuple[int, int]:
+        """Give the interval, see `Reach`."""
+        step = self.stride
+        final = max(0, -(-(length - self.size) // step))
+        low = max(0, -(-(first - self.size + 1) // step))
+        high = min(final, last // step)
+        return low * step, min(length - 1, high * step + self.size - 1)
+
+
+@dataclass(frozen=True)
 class Chain(Reach):
     """One reach after another, in the order of computation."""
 

@@ -1,12 +1,10 @@
 """Multi-Dconv head transposed attention: channels attend to channels."""
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from denoise.facts import Around, Chain, Facts, Reach
+from denoise.facts import Around, Chain, Facts, Overlapping
 
 
 class MDTA(nn.Module):
@@ -116,30 +114,6 @@ class MDTA(nn.Module):
         q, k = squares.clamp_min(1e-24).sqrt().view(-1, 2, N, D).unbind(1)
         attention = (gram / q[..., None] / k[:, :, None] * self.temperature).softmax(-1)
         return (weight @ attention.to(weight.dtype)).transpose(1, 2).flatten(2)
-
-
-@dataclass(frozen=True)
-class Overlapping(Reach):
-    """All windows that a pixel lies in.
-
-    Windows of `size` pixels begin at multiples of `stride`, as many as cover the axis.
-    """
-
-    size: int
-    stride: int
-
-    @property
-    def align(self) -> int:
-        """Windows of a crop and of the whole must coincide."""
-        return self.stride
-
-    def need(self, first: int, last: int, length: int) -> tuple[int, int]:
-        """Give the interval, see `Reach`."""
-        step = self.stride
-        final = max(0, -(-(length - self.size) // step))
-        low = max(0, -(-(first - self.size + 1) // step))
-        high = min(final, last // step)
-        return low * step, min(length - 1, high * step + self.size - 1)
 
 
 def _heads(x: Tensor, num_heads: int) -> Tensor:

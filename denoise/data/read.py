@@ -11,9 +11,12 @@ import numpy as np
 import tifffile
 from PIL import Image, ImageOps
 
+from denoise.data import png, samples
+from denoise.data.exif import ORIENTATION
+
 MAX_PIXELS = 178_956_970  # from here on PIL refuses by itself
 
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _LUMA = np.array([299, 587, 114], np.uint32)  # ITU-R BT.601, in thousandths
 _SKIP = "on_error=skip leaves such files out"
 
@@ -40,13 +43,13 @@ def read_header(path: str | Path) -> Header:
         ImageError: If it is no image, or one too large to be decoded safely.
     """
     path = Path(path)
-    with _failures(path):
+    with failures(path):
         with path.open("rb") as file:
             start = file.read(26)
         if not start:
             raise ValueError("0 bytes")
         reader = "PIL"
-        if start[:4] in _TIFF:
+        if start[:4] in TIFF:
             with tifffile.TiffFile(path) as tiff:
                 page = tiff.pages.first
                 height, width, itemsize = page.imagelength, page.imagewidth, 2
@@ -54,10 +57,10 @@ def read_header(path: str | Path) -> Header:
                     reader = "tifffile"
         elif start.startswith(b"\x89PNG") and start[24:25] == b"\x10":
             # PIL silently reduces 16-bit colour PNG to 8 bits
-            reader, itemsize = "torchvision", 2
+            reader, itemsize = "PNG", 2
             width, height = (int.from_bytes(start[i : i + 4], "big") for i in (16, 20))
         if reader == "PIL":
-            with _open(path) as image:
+            with open_image(path) as image:
                 (width, height), itemsize = image.size, 1
         if not 0 < height * width <= MAX_PIXELS:
             raise ValueError(f"{height}x{width} pixels, {MAX_PIXELS} at most")
@@ -79,7 +82,7 @@ def read_image(path: str | Path, channels: int) -> np.ndarray:
     """
     path = Path(path)
     header = read_header(path)
-    with _failures(path):
+    with failures(path):
         pixels = _READERS[header.reader](path)
     have = pixels.shape[2]
     if have == channels:
@@ -96,7 +99,12 @@ def read_image(path: str | Path, channels: int) -> np.ndarray:
 
 
 @contextmanager
-def _failures(path: Path) -> Iterator[None]:
+def failures(path: Path, remedy: str = f"fix or remove it; {_SKIP}") -> Iterator[None]:
+    """Turn whatever a decoder raises on a file into one line with a remedy, and silence it.
+
+    Raises:
+        ImageError: For any exception inside.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -105,18 +113,21 @@ def _failures(path: Path) -> Iterator[None]:
         raise
     except FileNotFoundError:
         raise ImageError(f"{path} does not exist: check the path") from None
+    except PermissionError:
+        raise ImageError(f"{path} may not be read by you: change its permissions") from None
     except Exception as error:  # decoders raise anything on damaged or hostile bytes
         reason = " ".join(str(error).replace(str(path), "file").split())
         reason = reason if " " in reason else type(error).__name__
-        raise ImageError(f"{path} cannot be read ({reason}): fix or remove it; {_SKIP}") from error
+        raise ImageError(f"{path} cannot be read ({reason}): {remedy}") from error
 
 
-def _open(path: Path) -> Image.Image:
+def open_image(path: Path) -> Image.Image:
+    """Open a file of the five formats, and of no other, with PIL."""
     return Image.open(path, formats=("PNG", "JPEG", "WEBP", "BMP", "TIFF"))
 
 
 def _read_pil(path: Path) -> np.ndarray:
-    with _open(path) as image:
+    with open_image(path) as image:
         image = ImageOps.exif_transpose(image)
         if image.mode == "1":
             image = image.convert("L")
@@ -127,30 +138,36 @@ def _read_pil(path: Path) -> np.ndarray:
 
 
 def _read_png16(path: Path) -> np.ndarray:
-    from torchvision.io import decode_image  # here, so that all else works without torchvision
+    with open_image(path) as image:
+        pixels = png.deep(image, path)
+        return samples.upright(pixels, image.getexif().get(ORIENTATION, 1))
 
-    return decode_image(str(path), apply_exif_orientation=True).permute(1, 2, 0).numpy()
+
+def read_tiff_page(page: tifffile.TiffPage) -> np.ndarray:
+    """Decode a grey or RGB page of uint16 or floating point samples as (H, W, C)."""
+    if page.axes not in ("YX", "YXS", "SYX") or page.photometric not in (0, 1, 2):
+        raise ValueError(f"TIFF of axes {page.axes} and colours {page.photometric!s}")
+    if page.dtype.kind != "f" and page.dtype != np.uint16:
+        raise ValueError(f"TIFF of {page.dtype} samples, save it with 8 or 16 bits")
+    pixels = page.asarray()
+    if page.photometric == 0:  # white is zero
+        pixels = (1 if pixels.dtype.kind == "f" else 65535) - pixels
+    if page.axes == "SYX":
+        pixels = np.moveaxis(pixels, 0, 2)
+    return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
 def _read_tiff(path: Path) -> np.ndarray:
     with tifffile.TiffFile(path) as tiff:
         page = tiff.pages.first
-        if page.axes not in ("YX", "YXS", "SYX") or page.photometric not in (0, 1, 2):
-            raise ValueError(f"TIFF of axes {page.axes} and colours {page.photometric!s}")
-        if page.dtype.kind != "f" and page.dtype != np.uint16:
-            raise ValueError(f"TIFF of {page.dtype} samples, save it with 8 or 16 bits")
         if page.nbytes > 8 * 4 * MAX_PIXELS:
             raise ValueError(f"TIFF of {page.nbytes} bytes")
-        pixels = page.asarray()
-        if page.photometric == 0:  # white is zero
-            pixels = (1 if pixels.dtype.kind == "f" else 65535) - pixels
-    if page.axes == "SYX":
-        pixels = np.moveaxis(pixels, 0, 2)
+        pixels = read_tiff_page(page)
     if pixels.dtype.kind == "f":
         if not (pixels.min() >= 0 and pixels.max() <= 1):
             raise ValueError("floating point TIFF with values outside [0, 1], rescale it")
         pixels = np.rint(pixels * 65535).astype(np.uint16)
-    return pixels if pixels.ndim == 3 else pixels[..., None]
+    return pixels
 
 
-_READERS = {"PIL": _read_pil, "torchvision": _read_png16, "tifffile": _read_tiff}
+_READERS = {"PIL": _read_pil, "PNG": _read_png16, "tifffile": _read_tiff}

@@ -222,3 +222,14 @@ def test_compiled(train):
 
 def test_default_config_is_whole():
     assert config().noise.sigma == 25
+
+
+def test_dyt_can_start_where_layernorm_would_be(train):
+    words = ("norm=dyt", "trainer.max_steps=1", "optimizer.lr=1e-9")
+    plain = weights(train(*words, name="plain") / "checkpoints/last.ckpt")
+    matched = train(*words, "norm.init=layernorm", name="matched") / "checkpoints/last.ckpt"
+    names = [name for name in plain if name.endswith("norm1.weight")]
+    assert names
+    for name in names:
+        assert torch.allclose(plain[name], torch.ones(()), atol=1e-3)
+        assert (weights(matched)[name] - 1).abs().mean() > 0.1

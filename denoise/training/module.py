@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from denoise.data.crops import to_float
 from denoise.evaluation.protocols import Protocol
 from denoise.noise import noise_level
+from denoise.norm import match_layernorm
 
 
 class TrainingDivergedError(RuntimeError):
@@ -61,7 +62,11 @@ class Denoiser(pl.LightningModule):
             entropy = np.random.SeedSequence((self.seed, self.global_rank, batch["number"]))
             seed = int(entropy.generate_state(1, np.uint64)[0])
             noisy = self.noise(clean, torch.Generator(self.device).manual_seed(seed))
-        loss = self.loss(self.net(noisy, noise_level(noisy, clean)), clean)
+        level = noise_level(noisy, clean)
+        if self.global_step == 0 and batch_idx == 0 and match_layernorm(self.net, noisy, level):
+            for parameter in self.net.parameters():  # the first process's, on all
+                parameter.data.copy_(self.trainer.strategy.broadcast(parameter.data))
+        loss = self.loss(self.net(noisy, level), clean)
         rate = self.optimizers().param_groups[0]["lr"]
         if not torch.isfinite(loss):
             raise TrainingDivergedError(

@@ -12,6 +12,7 @@ from hydra.utils import instantiate
 from torch import nn
 
 from denoise.benchmark import attention, data, model, norm, train
+from denoise.benchmark.plot import plot_growth
 from denoise.benchmark.timing import Row, compare
 from denoise.launch import configure, keep_freed_memory, words
 from denoise.study.record import environment
@@ -29,6 +30,15 @@ def mixer(dim: int, heads: int, *overrides: str) -> nn.Module | None:
     return maker(dim, heads, 1).eval() if callable(maker) else None
 
 
+def mixers() -> dict[str, nn.Module]:
+    """Make one mixer of every word that stands for one."""
+    made = {
+        word: mixer(attention.DIM, attention.HEADS, f"attention={word}")
+        for word in words("attention")
+    }
+    return {word: one for word, one in made.items() if one is not None}
+
+
 def of_attention(make: Callable[..., nn.Module], rounds: int) -> dict[str, list[Row]]:
     """Local attention against its literal form, then the growth of every attention."""
     local = {"unfold, literal": ("attention=unfold", "attention.literal=true"),
@@ -41,11 +51,8 @@ def of_attention(make: Callable[..., nn.Module], rounds: int) -> dict[str, list[
         calls = {name: call(form, x) for name, form in forms.items()}
         rows = compare(calls, rounds=rounds, progress=title)
         tables[f"local attention, kernel 7, 192 channels, 64 x 64, {title}"] = rows
-    mixers = {word: mixer(attention.DIM, attention.HEADS, f"attention={word}")
-              for word in words("attention")}  # fmt: skip
-    mixers = {word: one for word, one in mixers.items() if one is not None}
     sides = [32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048]
-    rows = attention.growth(mixers, sides, max(rounds // 3, 1), seconds=20, mib=4096)
+    rows = attention.growth(mixers(), sides, max(rounds // 3, 1), seconds=20, mib=4096)
     return tables | {f"growth, inference of {attention.DIM} channels": rows}
 
 
@@ -77,6 +84,10 @@ def main() -> None:
             record = json.dumps({"environment": machine, "tables": tables}, indent=1)
             (options.out / f"{name}.json").write_text(record + "\n")
             (options.out / f"{name}.md").write_text(text)
+            if name == "attention":
+                grown = next(rows for title, rows in tables.items() if title.startswith("growth"))
+                families = {word: one.facts.family for word, one in mixers().items()}
+                plot_growth(grown, families, options.out / "growth.png")
 
 
 def _report(name: str, tables: dict[str, list[Row]], machine: dict[str, Any]) -> str:

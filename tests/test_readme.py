@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import ROOT, config, options
@@ -37,6 +38,13 @@ def test_training_composes(command):
 @pytest.mark.parametrize("command", starting("python", "evaluate.py"))
 def test_evaluation_composes(command):
     assert config(*command[2:], name="evaluate").checkpoint
+
+
+@pytest.mark.parametrize("command", starting("python"))
+def test_scripts_compose(command):
+    name = Path(command[1]).stem
+    if command[1].startswith("scripts/") and (ROOT / "configs" / f"{name}.yaml").exists():
+        assert config(*command[2:], name=name).checkpoint
 
 
 @pytest.mark.parametrize("command", starting("make"))

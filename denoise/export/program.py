@@ -1,5 +1,6 @@
 """A net as a program that needs none of this package: torch.export and ONNX, any size of image."""
 
+import logging
 import math
 import warnings
 from collections.abc import Callable, Iterator
@@ -206,6 +207,11 @@ def reason(error: Exception) -> str:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silence the exporters' remarks on their own code."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)

@@ -86,7 +86,7 @@ def test_unfold_refuses_an_unknown_border():
 def test_tiles_of_several_steps(kind, monkeypatch):
     """A few images at a time give what all at once give."""
     mixer, x = randomize(kind(8, 2, 0)).double(), normal(3, 8, 17, 26)
-    monkeypatch.setattr("denoise.attention._local.LOGITS", 1)
+    monkeypatch.setattr("denoise.attention._tiles.LOGITS", 1)
     few = mixer(x)
     monkeypatch.undo()
     torch.testing.assert_close(few, mixer(x), rtol=0, atol=1e-12)

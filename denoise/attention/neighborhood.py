@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from denoise.attention._backends import BACKENDS, fastest, refusal
 from denoise.attention._local import local_attention
 from denoise.facts import Facts, Neighbors
 
@@ -19,9 +20,13 @@ class NeighborhoodAttention(nn.Module):
         kernel_size: odd side k of the neighbourhood; shrinks where an axis holds fewer pixels.
         dilation: distance between neighbours in pixels; a list alternates from block to block.
         qkv_bias: whether the query, key and value projection has a bias.
+        position_bias: whether a bias for each displacement and head is learned.
+        backend: what computes it, with the same result: `tiles` in plain torch, `flex` by
+            FlexAttention, `natten` by the package of the paper's authors, or `auto`.
 
     Raises:
-        ValueError: for an even kernel_size.
+        ValueError: for an even kernel_size or an unknown backend; later for a backend that cannot
+            compute what it is asked for.
     """
 
     def __init__(
@@ -33,18 +38,25 @@ class NeighborhoodAttention(nn.Module):
         kernel_size: int = 7,
         dilation: int | list[int] = 1,
         qkv_bias: bool = True,
+        position_bias: bool = True,
+        backend: str = "auto",
     ) -> None:
         super().__init__()
         if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size={kernel_size} has no middle: choose an odd number")
+        if backend not in ("auto", *BACKENDS):
+            raise ValueError(f"backend={backend}: choose one of auto, {', '.join(BACKENDS)}")
         self.num_heads = num_heads
         self.kernel_size = kernel_size
         self.dilation = dilation if isinstance(dilation, int) else dilation[index % len(dilation)]
+        self.backend = backend
         self.qkv = nn.Conv2d(dim, 3 * dim, 1, bias=qkv_bias)
         self.proj = nn.Conv2d(dim, dim, 1)
         side = 2 * kernel_size - 1
-        self.position_bias = nn.Parameter(torch.empty(num_heads, side, side))
-        nn.init.trunc_normal_(self.position_bias, std=0.02)
+        self.position_bias = None
+        if position_bias:
+            self.position_bias = nn.Parameter(torch.empty(num_heads, side, side))
+            nn.init.trunc_normal_(self.position_bias, std=0.02)
 
     @property
     def facts(self) -> Facts:
@@ -54,7 +66,11 @@ class NeighborhoodAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""
-        bias = self.position_bias
-        return self.proj(
-            local_attention(self.qkv(x), bias, self.kernel_size, self.dilation, "shift")
-        )
+        qkv, bias, k = self.qkv(x), self.position_bias, self.kernel_size
+        what = qkv, self.num_heads, bias is not None, k * self.dilation
+        name = fastest(*what) if self.backend == "auto" else self.backend
+        if why := refusal(name, *what):
+            raise ValueError(why)
+        if bias is None:
+            bias = qkv.new_zeros(self.num_heads, 2 * k - 1, 2 * k - 1)
+        return self.proj(local_attention(qkv, bias, k, self.dilation, "shift", BACKENDS[name]))

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from denoise.attention._local import is_inside, local_attention, reflect
+from denoise.attention._local import is_inside, local_attention, mirrored
 from denoise.facts import Around, Facts
 
 BORDERS = ("mask", "reflect")
@@ -79,7 +79,7 @@ class UnfoldAttention(nn.Module):
         N, k, r = self.num_heads, self.kernel_size, self.radius
         q, keys, values = qkv.unflatten(1, (3, N, C // 3 // N)).unbind(1)
         if self.border == "reflect":
-            padded = reflect(qkv[:, C // 3 :], r)
+            padded = mirrored(qkv[:, C // 3 :], r)
         else:
             padded = F.pad(qkv[:, C // 3 :], (r, r, r, r))
         kv = F.unfold(padded, k, dilation=self.dilation)

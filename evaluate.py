@@ -1,5 +1,6 @@
 """Measure a checkpoint: python evaluate.py checkpoint=PATH data=kodak24 sigma=[15,25,50]."""
 
+import json
 import time
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 from denoise.evaluation.cost import cost
 from denoise.evaluation.measure import measure
 from denoise.evaluation.peers import Peer
+from denoise.evaluation.pictures import Extremes
+from denoise.evaluation.report import write_report
 from denoise.launch import launch
 from denoise.study.results import conclude
 from denoise.training.checkpoint import load_model
@@ -38,7 +41,9 @@ def main(config: DictConfig) -> None:
     pictures = folder / "pictures" if config.pictures else None
     sigmas = config.sigma if OmegaConf.is_list(config.sigma) else [config.sigma]
     net.to(config.device)
-    rows = measure(net, sets, protocol, sigmas, baselines, config.device, pictures)
+    extremes = Extremes()
+    watchers = [extremes] if config.report else []
+    rows = measure(net, sets, protocol, sigmas, baselines, config.device, pictures, watchers)
     record = {
         "checkpoint": config.checkpoint,
         "overrides": list(HydraConfig.get().overrides.task),
@@ -46,7 +51,10 @@ def main(config: DictConfig) -> None:
         "model": cost(net, channels),
         "seconds": time.perf_counter() - started,
     }
-    conclude(folder, rows, record, {"pictures": pictures})
+    report = folder / "report" if config.report else None
+    conclude(folder, rows, record, {"pictures": pictures, "report": report})
+    if report is not None:
+        write_report(report, json.loads((folder / "results.json").read_text()), extremes)
 
 
 if __name__ == "__main__":

@@ -26,15 +26,16 @@ def record(tmp_path):
 
 def test_checkpoint_on_sets_and_levels(command, images, tmp_path, capfd):
     save(tmp_path / "a.ckpt", plain("channels=1"))
-    words = ("checkpoint=a.ckpt", "sigma=[15,25,50]", "pictures=true", "baseline=nlm")
+    words = ("checkpoint=a.ckpt", "sigma=[15,25,50]", "pictures=true", "baseline=[nlm,tv]")
     command("evaluate", *words, *images)
     found = record(tmp_path)
     assert [(m["sigma"], m["method"]) for m in found["average"]] == [
         (sigma, method)
         for sigma in (15, 25, 50)
-        for method in ("noisy", "non-local means", "restored")
+        for method in ("noisy", "non-local means", "restored", "total variation")
     ]
-    assert len(found["images"]) == 3 * 2 * 3
+    assert len(found["images"]) == 3 * 2 * 4
+    assert all(row["seconds"] > 0 for row in found["images"] if row["method"] != "noisy")
     noisy = {row["sigma"]: row["psnr"] for row in found["average"] if row["method"] == "noisy"}
     clean = [read_image(tmp_path / "images" / f"{n}.png", 1).transpose(2, 0, 1) for n in "ab"]
     clean = [torch.from_numpy(image.copy())[None] / 255 for image in clean]

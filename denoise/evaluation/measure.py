@@ -3,18 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from rich.progress import track
 from torch import Tensor
 
 from denoise.data.crops import WholeImages, to_float
 from denoise.data.sets import ImageSet
 from denoise.evaluation.baselines import estimate_sigma
-from denoise.evaluation.pictures import strip
+from denoise.evaluation.pictures import Strips, Watcher
 from denoise.evaluation.protocols import Protocol
 
 Row = dict[str, Any]
@@ -30,6 +30,7 @@ def measure(
     baselines: Mapping[str, Callable[[Tensor, float | None], Tensor]],
     device: torch.device | str,
     pictures: Path | None,
+    watchers: Sequence[Watcher] = (),
 ) -> list[Row]:
     """Score the noisy images, the baselines and the model, image by image.
 
@@ -41,32 +42,43 @@ def measure(
         baselines: by name; each maps noisy and sigma to restored.
         device: where the model runs.
         pictures: folder for a strip of each image; None writes none.
+        watchers: see each image as it is restored; images are not kept beyond that.
 
     Returns:
-        One row a set, noise level, image and method, with psnr in dB and ssim.
+        One row a set, noise level, image and method, with psnr in dB, ssim and, but for the noisy
+        image, the seconds that restoring it took.
     """
+    if pictures is not None:
+        watchers = [*watchers, Strips(pictures, protocol.score)]
+
+    def restore(noisy: Tensor, sigma: float | None) -> Tensor:
+        level = estimate_sigma(noisy) if sigma is None else sigma
+        return model(noisy, torch.tensor([level], device=device)).float()
+
+    methods = {**baselines, METHOD: restore}
     images = WholeImages(sets, None)
     levels = list(sigmas) if protocol.needs_sigma else [None]
     work = [(sigma, index) for sigma in levels for index in range(len(images))]
     rows = []
     for sigma, index in track(work, "evaluating", transient=True, disable=len(work) < 2):
         item = images[index]
+        place = {"set": item["set"], "sigma": sigma, "image": item["name"]}
         clean = to_float(item["clean"])[None].to(device)
         photographed = to_float(item["noisy"])[None].to(device) if "noisy" in item else None
         noisy = protocol.noisy(clean, sigma, photographed)
-        level = estimate_sigma(noisy) if sigma is None else sigma
-        results = {"noisy": noisy}
-        results |= {name: baseline(noisy, sigma) for name, baseline in baselines.items()}
-        results[METHOD] = model(noisy, torch.tensor([level], device=device)).float()
+        results, seconds = {"noisy": noisy}, {"noisy": {}}
+        for method, denoise in methods.items():
+            begun = perf_counter()
+            results[method] = denoise(noisy, sigma)
+            if noisy.is_cuda:
+                torch.cuda.synchronize()  # its kernels run on after the call
+            seconds[method] = {"seconds": perf_counter() - begun}
+        scores = {}
         for method, image in results.items():
-            scores = {k: v.item() for k, v in protocol.score(image, clean).items()}
-            place = {"set": item["set"], "sigma": sigma, "image": item["name"]}
-            rows.append({**place, "method": method, **scores})
-        if pictures is not None:
-            folder = pictures / item["set"] / ("real" if sigma is None else f"sigma{sigma:g}")
-            path = folder / f"{item['name']}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(strip(noisy, results[METHOD], clean, protocol.score)).save(path)
+            scores[method] = {k: v.item() for k, v in protocol.score(image, clean).items()}
+            rows.append({**place, "method": method, **scores[method], **seconds[method]})
+        for watch in watchers:
+            watch(place, noisy, results[METHOD], clean, scores[METHOD])
     return rows
 
 

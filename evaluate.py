@@ -11,24 +11,19 @@ from omegaconf import DictConfig, OmegaConf
 
 from denoise.evaluation.cost import cost
 from denoise.evaluation.measure import measure
-from denoise.evaluation.peers import Peer
 from denoise.evaluation.pictures import Extremes
 from denoise.evaluation.report import write_report
 from denoise.launch import launch
 from denoise.study.results import conclude
-from denoise.training.checkpoint import load_model
+from denoise.training.checkpoint import open_model
 
 
 @launch
 def main(config: DictConfig) -> None:
     """Score a checkpoint of ours or of a peer on image sets and noise levels."""
     started, folder = time.perf_counter(), Path(config.run_dir)
-    if Path(config.checkpoint).suffix == ".ckpt":
-        net, trained = load_model(config.checkpoint)
-        channels = trained["backbone"]["in_channels"]
-    else:
-        net = Peer(config.checkpoint).eval()
-        channels = net.channels
+    net, made = open_model(config.checkpoint)
+    channels = made["backbone"]["in_channels"]
     if config.channels not in (None, channels):
         raise ValueError(f"channels={config.channels}, but {config.checkpoint} takes {channels}")
     config.channels = channels

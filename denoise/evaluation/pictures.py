@@ -181,11 +181,12 @@ def example(
 
 def _frame(picture: Image.Image, box: tuple[int, int, int, int], colour: tuple) -> None:
     """Draw an edge around a window, white beside it so that it is seen on any picture."""
-    draw, width = ImageDraw.Draw(picture), max(1, max(picture.size) // 160)
+    draw, line = ImageDraw.Draw(picture), max(1, max(picture.size) // 240)
     left, top, right, bottom = box
-    for edge, out in (("white", 3 * width), (colour, 2 * width), ("white", width)):
-        outer = (left - out, top - out, right + out, bottom + out)
-        draw.rectangle(outer, outline=edge, width=width)
+    for edge, out, width in (("white", 5, 1), (colour, 4, 3), ("white", 1, 1)):
+        far = out * line
+        outer = (left - far, top - far, right + far, bottom + far)
+        draw.rectangle(outer, outline=edge, width=width * line)
 
 
 def heat(error: Tensor) -> Image.Image:

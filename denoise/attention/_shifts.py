@@ -1,0 +1,90 @@
+"""Slide attention's sum over shifts of the image, one shift at a time.
+
+The sum over p, c, o and t is of q_c(p) keys_c(p + o) weight_t(p) kernel_oct. All here are its
+derivatives with regard to one factor, so that one's gradients are the others. Autograd would keep
+the keys of every shift o. Shapes: q and keys (B, H, W, N, D), weight (B, H, W, N, T), kernel
+(k * k, D, T).
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+class Logits(torch.autograd.Function):
+    """Differentiate with regard to the weight, (B, H, W, N, T)."""
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, keys: Tensor, kernel: Tensor) -> Tensor:
+        """Compute it."""
+        ctx.save_for_backward(q, keys, kernel)
+        return _logits(q, keys, kernel)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_logits: Tensor) -> tuple[Tensor, ...]:
+        """Give the gradients of all three."""
+        q, keys, kernel = ctx.saved_tensors
+        d_logits = d_logits.to(q.dtype)
+        return _values(d_logits, keys, kernel), *_others(q, keys, d_logits, kernel)
+
+
+class Values(torch.autograd.Function):
+    """Differentiate with regard to q, (B, H, W, N, D)."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, values: Tensor, kernel: Tensor) -> Tensor:
+        """Compute it."""
+        ctx.save_for_backward(weight, values, kernel)
+        return _values(weight, values, kernel)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_out: Tensor) -> tuple[Tensor, ...]:
+        """Give the gradients of all three."""
+        weight, values, kernel = ctx.saved_tensors
+        return _logits(d_out, values, kernel), *_others(d_out, values, weight, kernel)
+
+
+def _logits(q: Tensor, keys: Tensor, kernel: Tensor) -> Tensor:
+    return sum(
+        (q * seen) @ at
+        for seen, at in zip(_shifts(_framed(keys, kernel), kernel), kernel, strict=True)
+    )
+
+
+def _values(weight: Tensor, keys: Tensor, kernel: Tensor) -> Tensor:
+    out = torch.zeros_like(keys)
+    for seen, at in zip(_shifts(_framed(keys, kernel), kernel), kernel, strict=True):
+        out.addcmul_(weight @ at.mT, seen)
+    return out
+
+
+def _others(q: Tensor, keys: Tensor, weight: Tensor, kernel: Tensor) -> tuple[Tensor, Tensor]:
+    """Derivatives with regard to keys and kernel."""
+    framed = _framed(keys, kernel)
+    d_framed, d_kernel = torch.zeros_like(framed), torch.empty_like(kernel)
+    shifts = zip(*(_shifts(t, kernel) for t in (framed, d_framed)), kernel, strict=True)
+    for o, (seen, d_seen, at) in enumerate(shifts):
+        d_seen.addcmul_(weight @ at.mT, q)
+        d_kernel[o] = (q * seen).flatten(0, 3).mT @ weight.flatten(0, 3)
+    r = math.isqrt(len(kernel)) // 2
+    return d_framed[:, r : r + q.shape[1], r : r + q.shape[2]], d_kernel
+
+
+def _framed(x: Tensor, kernel: Tensor) -> Tensor:
+    """Add the zeros at the border of a convolution."""
+    r = math.isqrt(len(kernel)) // 2
+    return F.pad(x, (0, 0, 0, 0, r, r, r, r), value=0.0)
+
+
+def _shifts(framed: Tensor, kernel: Tensor) -> Iterator[Tensor]:
+    """Give the image as seen at each offset, a view of the framed one."""
+    k = math.isqrt(len(kernel))
+    H, W = framed.shape[1] - k + 1, framed.shape[2] - k + 1
+    return (framed[:, y : y + H, x : x + W] for y in range(k) for x in range(k))

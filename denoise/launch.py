@@ -98,12 +98,14 @@ def _siblings(key: str, configs: str, name: str, arguments: list[str]) -> str | 
 
 
 def configure(*words: str, name: str = "train") -> DictConfig:
-    """Compose what the command line with these words would, for scripts without Hydra's own.
+    """Compose what the command line with these words would, for scripts that need a part.
 
     Args:
         words: overrides, as `attention=swin`.
         name: of the script.
     """
+    if GlobalHydra.instance().is_initialized():  # within a script that `launch` runs
+        return compose(name, list(words))
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         return compose(name, list(words))
 

@@ -165,6 +165,6 @@ class Restorer:
         elif self.tiles == "exact":
             plan_for(self.net, H, W, side)  # says which layers are in the way
         level = None if sigma is None else torch.full((images,), sigma)
-        align = self.reach.align if self.reach else 1
+        align = getattr(self.net, "align", 1)
         overlap, deviation = measure_overlap(self._run, read, level, (H, W), side, self.unit, align)
         return plan_blended(H, W, side, overlap, self.unit, align), side, overlap, deviation

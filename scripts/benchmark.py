@@ -40,7 +40,7 @@ def mixers() -> dict[str, nn.Module]:
 
 
 def of_attention(make: Callable[..., nn.Module], rounds: int) -> dict[str, list[Row]]:
-    """Local attention against its literal form, then the growth of every attention."""
+    """Local attention against its literal form."""
     local = {"unfold, literal": ("attention=unfold", "attention.literal=true"),
              "unfold": ("attention=unfold",), "neighborhood": ("attention=neighborhood",),
              "swin": ("attention=swin",)}  # fmt: skip
@@ -51,14 +51,21 @@ def of_attention(make: Callable[..., nn.Module], rounds: int) -> dict[str, list[
         calls = {name: call(form, x) for name, form in forms.items()}
         rows = compare(calls, rounds=rounds, progress=title)
         tables[f"local attention, kernel 7, 192 channels, 64 x 64, {title}"] = rows
+    return tables
+
+
+def of_growth(make: Callable[..., nn.Module], rounds: int) -> dict[str, list[Row]]:
+    """Every attention on larger and larger images, up to 4 GiB or 20 s."""
     sides = [32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048]
-    rows = attention.growth(mixers(), sides, max(rounds // 3, 1), seconds=20, mib=4096)
-    return tables | {f"growth, inference of {attention.DIM} channels": rows}
+    rows = attention.growth(mixers(), sides, rounds, seconds=20, mib=4096)
+    return {GROWTH: rows}
 
 
+GROWTH = f"inference of {attention.DIM} channels, square images"
 SUITES = {
     "model": model.model,
     "attention": of_attention,
+    "growth": of_growth,
     "norm": norm.norm,
     "data": lambda make, rounds: data.data(rounds),
     "train": train.train,
@@ -84,10 +91,9 @@ def main() -> None:
             record = json.dumps({"environment": machine, "tables": tables}, indent=1)
             (options.out / f"{name}.json").write_text(record + "\n")
             (options.out / f"{name}.md").write_text(text)
-            if name == "attention":
-                grown = next(rows for title, rows in tables.items() if title.startswith("growth"))
+            if name == "growth":
                 families = {word: one.facts.family for word, one in mixers().items()}
-                plot_growth(grown, families, options.out / "growth.png")
+                plot_growth(tables[GROWTH], families, options.out / "growth.png")
 
 
 def _report(name: str, tables: dict[str, list[Row]], machine: dict[str, Any]) -> str:

@@ -1,6 +1,8 @@
 # Everyday words; each sets up .venv by itself.
 PYTHON ?= python3
 RUN = .venv/bin/python
+# A process a core, each of one thread: torch's threads would wait for one another.
+PYTEST = OMP_NUM_THREADS=1 $(RUN) -m pytest --numprocesses auto
 
 .PHONY: install train test test-all lint format
 
@@ -16,10 +18,10 @@ train: install
 	$(RUN) train.py baseline=nlm
 
 test: install
-	$(RUN) -m pytest -m 'not slow and not gpu'
+	$(PYTEST) -m 'not slow and not gpu'
 
 test-all: install
-	$(RUN) -m pytest
+	$(PYTEST)
 
 lint: install
 	$(RUN) -m ruff check .

@@ -125,10 +125,10 @@ class TestContract:
 
     def test_compiles_without_a_break(self, name):
         for mixer in mixers(name):
-            x = image(2, 16, 40, 48)
+            x = image(2, 16, 40, 48).double()
             torch._dynamo.reset()
-            compiled = torch.compile(mixer, backend="eager", fullgraph=True)
-            torch.testing.assert_close(compiled(x), mixer(x))
+            compiled = torch.compile(mixer.double(), backend="eager", fullgraph=True)
+            close(compiled(x), mixer(x), 1e-10)
 
     @pytest.mark.parametrize("index", [0, 1])
     def test_exports_with_open_sizes_or_says_why_not(self, name, index):
@@ -152,7 +152,7 @@ class TestContract:
                     pytest.fail(f"facts.export does not say why: {error}")
                 continue
             assert not mixer.facts.export, "it works, yet facts.export says it does not"
-            for size in [(57, 66), (64, 40)]:
+            for size in [(57, 66), (48, 64)]:
                 x = image(2, 16, *size).double()
                 close(program.module()(x), block(x), 1e-10)
 

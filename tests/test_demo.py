@@ -67,16 +67,16 @@ def test_a_visit(tmp_path):
             arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
             browser = play.chromium.launch(executable_path=CHROMIUM, args=arguments)
             page = browser.new_page(viewport={"width": 1400, "height": 900})
-            page.goto(address)
+            page.goto(address, wait_until="domcontentloaded")
             page.get_by_role("button", name="Denoise").wait_for(timeout=60_000)
-            page.locator(".gallery-item, button.gallery-item").first.click()
+            page.locator(".gallery button, .gallery-item").first.click()
+            page.locator("img.preview, [data-testid=image] img").first.wait_for(timeout=60_000)
             page.get_by_role("button", name="Denoise").click()
             page.get_by_text("Mpx in").wait_for(timeout=120_000)
             assert page.get_by_text("restored").count()
-            widths = page.locator(".slider-wrap img, .image-slider img, img[alt]").evaluate_all(
-                "images => images.map(image => image.naturalWidth)"
-            )
-            assert widths.count(451) >= 2  # chelsea, before and after
+            page.wait_for_timeout(2000)
+            widths = page.locator("img").evaluate_all("all => all.map(one => one.naturalWidth)")
+            assert widths.count(451) >= 4  # chelsea: the sample, the picture, before and after
             page.screenshot(path=os.environ.get("DENOISE_SCREENSHOT", tmp_path / "demo.png"))
             # Files outside the page's own folder are not served.
             for secret in ("/etc/passwd", str(ROOT / "pyproject.toml")):

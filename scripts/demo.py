@@ -67,6 +67,8 @@ def build(config: DictConfig, folder: Path) -> Any:
         restorer = Restorer(net.to(device), model["in_channels"], memory=memory)
         return restorer, model["sigma_map"]
 
+    load(next(iter(models)))  # what cannot be opened is told now
+
     def run(path: str | None, noise: str, sigma: float, model: str) -> tuple:
         if path is None:
             raise gradio.Error("Drop a picture first.")

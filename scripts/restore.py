@@ -1,6 +1,7 @@
 """Clean pictures: python scripts/restore.py checkpoint=PATH input=photo.jpg output=clean.png."""
 
 import glob
+import resource
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -35,7 +36,8 @@ def main(config: DictConfig) -> None:
     gains = config.device != "cpu" if config.precision == "auto" else config.precision == "bf16"
     restorer = Restorer(
         net.to(config.device), model["in_channels"],
-        memory=parse_memory(config.memory), tiles=config.tiles, ensemble=config.ensemble,
+        memory=parse_memory(config.memory) - resident(), tiles=config.tiles,
+        ensemble=config.ensemble,
         strength=config.strength, autocast=gains,
     )  # fmt: skip
     failed = []
@@ -55,6 +57,12 @@ def main(config: DictConfig) -> None:
     if failed:
         lines = "\n  ".join(failed)
         sys.exit(f"error: {len(failed)} of {len(works)} pictures failed:\n  {lines}")
+
+
+def resident() -> int:
+    """Bytes that this process holds already."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def restored(

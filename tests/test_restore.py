@@ -11,7 +11,7 @@ from test_checkpoint import plain, save
 
 from denoise.data.photo import read_photo
 from denoise.inference.memory import parse_memory, peak_bytes
-from denoise.inference.restore import Restorer
+from denoise.inference.restore import RESERVE, Restorer
 
 TINY = ("backbone.num_blocks=[1,1]", "backbone.num_heads=[1,2]", "backbone.num_refinement_blocks=0")
 
@@ -53,7 +53,7 @@ def test_tiles_give_what_the_whole_gives(word, ensemble, tmp_path):
     net = save(tmp_path / "a.ckpt", plain(*words)).eval()
     pixels = np.random.default_rng(0).random((330, 241, 3)).astype(np.float32)
     whole, one = Restorer(net, 3, memory=2**33, ensemble=ensemble)(pixels, 25.0)
-    memory = peak_bytes(net, 3, 192, 192) + 2 * pixels.nbytes
+    memory = int(RESERVE * peak_bytes(net, 3, 192, 192)) + 2 * pixels.nbytes
     tiled, many = Restorer(net, 3, memory=memory, ensemble=ensemble, tiles="exact")(pixels, 25.0)
     assert one.how == "whole"
     assert many.how == "exact tiles"
@@ -64,7 +64,7 @@ def test_tiles_give_what_the_whole_gives(word, ensemble, tmp_path):
 def test_global_attention_is_blended_or_refused(tmp_path):
     net = save(tmp_path / "a.ckpt", plain(*TINY, "attention=mdta")).eval()
     pixels = np.asarray(chelsea())[:, :240]
-    memory = peak_bytes(net, 3, 160, 160) + 2 * pixels.nbytes
+    memory = int(RESERVE * peak_bytes(net, 3, 160, 160)) + 2 * pixels.nbytes
     out, report = Restorer(net, 3, memory=memory)(pixels, None)
     assert report.how == "blended tiles"
     assert report.overlap

@@ -52,5 +52,6 @@ class PatchAttention(nn.Module):
         out = F.scaled_dot_product_attention(*qkv.permute(2, 0, 3, 1, 4))
         out = self.unpatch(out.transpose(1, 2).reshape(B, rows, columns, C))
         out = out.view(B, rows, columns, C, p, p).permute(0, 1, 4, 2, 5, 3)
-        out = out.reshape(B, rows * p, columns * p, C)[:, :H, :W]
-        return out.contiguous().permute(0, 3, 1, 2)
+        out = out.reshape(B, rows * p, columns * p, C)
+        # Cropped by padding: a slice would export for sizes that a patch divides or for others.
+        return F.pad(out, (0, 0, 0, W - columns * p, 0, H - rows * p)).permute(0, 3, 1, 2)

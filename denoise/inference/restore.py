@@ -14,6 +14,7 @@ from denoise.inference.memory import choose_tile
 from denoise.inference.plan import Tile, plan_blended, plan_for
 from denoise.inference.tiling import measure_overlap, restore_tiled, seam_energy
 
+RESERVE = 1.5  # resident memory over that of the tensors: a process keeps holes of what was freed
 WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.float32): 1}
 
 
@@ -149,7 +150,7 @@ class Restorer:
     ) -> tuple[list[Tile], int, int, float]:
         """Choose the tiles: (tiles, side, overlap, deviation)."""
         images = C if self.channels < C else 1
-        left = (self.memory - 2 * held) // images
+        left = int((self.memory - 2 * held) / RESERVE) // images
         if left <= 0:
             raise ValueError(
                 f"the pixels alone take {2 * held / 2**20:.0f} MiB: give more memory than that"

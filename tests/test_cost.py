@@ -32,6 +32,12 @@ def test_convolutions_and_attention_matmuls_count():
     assert macs(Sigmaless(mixer), dim, side) == side**2 * 4 * dim**2 + attention
 
 
+def test_counting_holds_no_matrix_of_pixels_by_pixels():
+    mixer = make("attention", "attention=non_local")(16, 1, 0)
+    tokens = 1024**2  # their matrix would take 4 TiB
+    assert macs(Sigmaless(mixer), 16, 1024) == tokens * 4 * 16 * 8 + 2 * tokens**2 * 8
+
+
 def test_cost_is_what_is_quoted():
     net = nn.Conv2d(3, 3, 3, padding=1)
     assert cost(Sigmaless(net), 3) == {"parameters": 84, "macs 256x256": 256**2 * 81}

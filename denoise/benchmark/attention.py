@@ -1,6 +1,5 @@
 """Every attention alone: its facts, its cost, and how time and memory grow with the image."""
 
-import copy
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -25,7 +24,7 @@ def facts(mixers: Mapping[str, nn.Module], side: int) -> dict[str, Row]:
     rows = {}
     for name, mixer in mixers.items():
         stated = mixer.facts
-        count = macs(_WithSigma(copy.deepcopy(mixer).to("meta")), DIM, side)
+        count = macs(_WithSigma(mixer), DIM, side)
         rows[name] = {
             "family": stated.family,
             "cost": f"O({stated.cost})",

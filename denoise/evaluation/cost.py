@@ -1,5 +1,7 @@
 """What a model costs: parameters and multiply-accumulates."""
 
+import copy
+
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -26,9 +28,10 @@ def macs(net: nn.Module, channels: int, side: int) -> int:
         channels: of the image.
         side: of the image in pixels.
     """
-    device = next(net.parameters(), torch.empty(0)).device
-    noisy = torch.zeros(1, channels, side, side, device=device)
-    # The counter knows the plain form of attention on every device, the fused ones on some.
+    # On tensors without content: the plain form of attention, the one whose work the counter knows
+    # on every device, would hold a matrix of pixels by pixels.
+    net = copy.deepcopy(net).to("meta")
+    noisy = torch.empty(1, channels, side, side, device="meta")
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        net(noisy, torch.zeros(1, device=device))
+        net(noisy, torch.empty(1, device="meta"))
     return counter.get_total_flops() // 2

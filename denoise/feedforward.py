@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from denoise.facts import Around
+from denoise.pointwise import Pointwise, pointwise
 
 
 class GDFN(nn.Module):
@@ -26,15 +27,15 @@ class GDFN(nn.Module):
     def __init__(self, dim: int, *, expansion: float = 2.66, bias: bool = False) -> None:
         super().__init__()
         hidden = int(dim * expansion)
-        self.project_in = nn.Conv2d(dim, 2 * hidden, 1, bias=bias)
+        self.project_in = Pointwise(dim, 2 * hidden, bias=bias)
         self.dwconv = nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=1, groups=2 * hidden, bias=bias)
-        self.project_out = nn.Conv2d(hidden, dim, 1, bias=bias)
+        self.project_out = Pointwise(hidden, dim, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform (B, C, H, W)."""
         # Halves made apart lie densely in memory: up to 1.9 times as fast as cutting one tensor.
         gate, value = (
-            F.conv2d(F.conv2d(x, *into), *depthwise, padding=1, groups=len(depthwise[0]))
+            F.conv2d(pointwise(x, *into), *depthwise, padding=1, groups=len(depthwise[0]))
             for into, depthwise in zip(_halves(self.project_in), _halves(self.dwconv), strict=True)
         )
         return self.project_out(_gelu_gate(gate, value))
@@ -43,14 +44,17 @@ class GDFN(nn.Module):
 def _halves(layer: nn.Conv2d) -> list[tuple[Tensor, Tensor | None]]:
     """Weight and bias of the lower and of the upper half of a convolution's outputs."""
     biases = (None, None) if layer.bias is None else layer.bias.chunk(2)
-    return list(zip(layer.weight.chunk(2), biases, strict=True))
+    # Cut as matrices: the gradients of cut kernels are joined ten times as slowly.
+    shape = layer.weight.shape[1:]
+    weights = (half.unflatten(1, shape) for half in layer.weight.flatten(1).chunk(2))
+    return list(zip(weights, biases, strict=True))
 
 
 def _gelu_gate(gate: Tensor, value: Tensor) -> Tensor:
-    """GELU(gate) * value; training keeps the two inputs alone."""
-    if torch.is_grad_enabled() and not torch.compiler.is_compiling():
-        return _GeluGate.apply(gate, value)
-    return F.gelu(gate) * value
+    """GELU(gate) * value; keeps the two inputs alone."""
+    if torch.compiler.is_compiling():
+        return F.gelu(gate) * value
+    return _GeluGate.apply(gate, value)
 
 
 class _GeluGate(torch.autograd.Function):
@@ -77,7 +81,7 @@ class MLP(nn.Sequential):
 
     def __init__(self, dim: int, *, expansion: float = 4.0) -> None:
         hidden = int(dim * expansion)
-        super().__init__(nn.Conv2d(dim, hidden, 1), nn.GELU(), nn.Conv2d(hidden, dim, 1))
+        super().__init__(Pointwise(dim, hidden), nn.GELU(), Pointwise(hidden, dim))
 
 
 class GSAU(nn.Module):
@@ -94,9 +98,9 @@ class GSAU(nn.Module):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        self.project_in = nn.Conv2d(dim, 2 * dim, 1)
+        self.project_in = Pointwise(dim, 2 * dim)
         self.dwconv = nn.Conv2d(dim, dim, 7, padding=3, groups=dim)
-        self.project_out = nn.Conv2d(dim, dim, 1)
+        self.project_out = Pointwise(dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform (B, C, H, W)."""
@@ -120,8 +124,8 @@ class SimpleGateFeedForward(nn.Module):
     def __init__(self, dim: int, *, expansion: float = 1.0) -> None:
         super().__init__()
         hidden = int(dim * expansion)
-        self.project_in = nn.Conv2d(dim, 2 * hidden, 1)
-        self.project_out = nn.Conv2d(hidden, dim, 1)
+        self.project_in = Pointwise(dim, 2 * hidden)
+        self.project_out = Pointwise(hidden, dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform (B, C, H, W)."""

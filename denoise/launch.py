@@ -58,9 +58,9 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return  # not glibc
-    M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-    mallopt(M_MMAP_THRESHOLD, 2**25)  # its largest
-    mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+    M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+    mallopt(M_MMAP_MAX, 0)  # a map of its own for no tensor, however large
+    mallopt(M_TRIM_THRESHOLD, -1)
 
 
 def explain(error: Exception, configs: str, name: str, arguments: list[str]) -> str | None:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from denoise.attention._local import local_attention
 from denoise.facts import Around, Facts
+from denoise.pointwise import Pointwise
 
 POSITIONS = ("offset", "official")
 
@@ -48,7 +49,7 @@ class ACmix(nn.Module):
         self.num_heads = num_heads
         self.kernel_att = kernel_att
         self.kernel_conv = kernel_conv
-        self.qkv = nn.Conv2d(dim, 3 * dim, 1)
+        self.qkv = Pointwise(dim, 3 * dim)
         self.fc = nn.Linear(3 * num_heads, kernel_conv**2, bias=False)
         # The convolution starts as shifts of the image by one offset each.
         shifts = torch.eye(kernel_conv**2).unflatten(1, (kernel_conv, kernel_conv))
@@ -61,7 +62,7 @@ class ACmix(nn.Module):
             self.positions = None
         else:
             # The same for query and key, a bias of this convolution would cancel.
-            self.positions = nn.Conv2d(2, dim // num_heads, 1, bias=False)
+            self.positions = Pointwise(2, dim // num_heads, bias=False)
 
     @property
     def facts(self) -> Facts:

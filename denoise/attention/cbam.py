@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from denoise.facts import Facts
+from denoise.pointwise import Pointwise
 
 
 class CBAM(nn.Module):
@@ -44,9 +45,7 @@ class CBAM(nn.Module):
             raise ValueError(f"pool={pool} is unknown: choose avg_max or avg")
         hidden = max(1, dim // reduction)
         self.pool = pool
-        self.channel = nn.Sequential(
-            nn.Conv2d(dim, hidden, 1), nn.LeakyReLU(), nn.Conv2d(hidden, dim, 1)
-        )
+        self.channel = nn.Sequential(Pointwise(dim, hidden), nn.LeakyReLU(), Pointwise(hidden, dim))
         self.spatial = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
 
     @property

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from denoise.attention._windows import attend, crop, merge, pad, partition, runs
 from denoise.facts import Facts
+from denoise.pointwise import Pointwise
 
 
 class CrossShapedWindowAttention(nn.Module):
@@ -35,9 +36,9 @@ class CrossShapedWindowAttention(nn.Module):
             raise ValueError(f"num_heads={num_heads} has no half: choose 1 or an even number")
         self.num_heads = max(1, num_heads // 2)  # of each direction
         self.stripe_width = stripe_width
-        self.qkv = nn.Conv2d(dim, 3 * dim, 1, bias=qkv_bias)
+        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias)
         self.lepe = nn.Conv2d(dim, dim, 3, padding=1, groups=dim)
-        self.proj = nn.Conv2d(dim, dim, 1)
+        self.proj = Pointwise(dim, dim)
 
     @property
     def facts(self) -> Facts:

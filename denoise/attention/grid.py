@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from denoise.attention._windows import Runs, attend, crop, displacements, merge, pad, partition
 from denoise.facts import Facts
+from denoise.pointwise import Pointwise
 
 
 class GridAttention(nn.Module):
@@ -28,8 +29,8 @@ class GridAttention(nn.Module):
         super().__init__()
         self.num_heads = num_heads
         self.grid_size = grid_size
-        self.qkv = nn.Conv2d(dim, 3 * dim, 1, bias=qkv_bias)
-        self.proj = nn.Conv2d(dim, dim, 1)
+        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias)
+        self.proj = Pointwise(dim, dim)
         self.position_bias = nn.Parameter(torch.empty((2 * grid_size - 1) ** 2, num_heads))
         nn.init.trunc_normal_(self.position_bias, std=0.02)
         table = displacements(grid_size, grid_size)

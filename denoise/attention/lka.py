@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from denoise.facts import Around, Facts
+from denoise.pointwise import Pointwise
 
 
 class LargeKernelAttention(nn.Module):
@@ -22,11 +23,11 @@ class LargeKernelAttention(nn.Module):
 
     def __init__(self, dim: int, num_heads: int, index: int, *, scale: float = 1e-2) -> None:
         super().__init__()
-        self.proj_in = nn.Conv2d(dim, dim, 1)
+        self.proj_in = Pointwise(dim, dim)
         self.near = nn.Conv2d(dim, dim, 5, padding=2, groups=dim)
         self.far = nn.Conv2d(dim, dim, 7, padding=9, dilation=3, groups=dim)
-        self.point = nn.Conv2d(dim, dim, 1)
-        self.proj = nn.Conv2d(dim, dim, 1)
+        self.point = Pointwise(dim, dim)
+        self.proj = Pointwise(dim, dim)
         self.scale = nn.Parameter(torch.full((dim,), scale))
 
     @property

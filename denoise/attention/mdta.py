@@ -1,10 +1,14 @@
 """Multi-Dconv head transposed attention: channels attend to channels."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from denoise.facts import Around, Chain, Facts, Overlapping
+from denoise.pointwise import Pointwise
 
 
 class MDTA(nn.Module):
@@ -45,9 +49,9 @@ class MDTA(nn.Module):
         if window and window % self.stride:
             raise ValueError(f"stride={self.stride} does not divide window={window}: use a divisor")
         self.temperature = nn.Parameter(torch.ones(num_heads, 1, 1))
-        self.qkv = nn.Conv2d(dim, 3 * dim, 1, bias=bias)
+        self.qkv = Pointwise(dim, 3 * dim, bias=bias)
         self.qkv_dwconv = nn.Conv2d(3 * dim, 3 * dim, 3, padding=1, groups=3 * dim, bias=bias)
-        self.project_out = nn.Conv2d(dim, dim, 1, bias=bias)
+        self.project_out = Pointwise(dim, dim, bias=bias)
 
     @property
     def facts(self) -> Facts:
@@ -62,8 +66,8 @@ class MDTA(nn.Module):
         B, C, H, W = x.shape
         qkv = self.qkv_dwconv(self.qkv(x)).permute(0, 2, 3, 1)
         if self.window is None:
-            cells = qkv.reshape(B, H * W, 3 * C)
-            matrices = self._matrices(*self._products(cells))
+            q, k, v = qkv.reshape(B, H * W, 3 * C).split(C, dim=-1)
+            matrices = self._matrices(*_products(q, k, len(self.temperature)))
         else:
             # A window consists of cells, squares of one stride: its sums over pixels are sums over
             # cells, and the mean over windows is one of their matrices. No pixel is copied twice.
@@ -72,19 +76,19 @@ class MDTA(nn.Module):
             # Zeros add nothing to the sums, neither as pixels nor as cells.
             qkv = F.pad(qkv, (0, 0, 0, columns * side - W, 0, rows * side - H), value=0.0)
             cells = qkv.view(B, rows, side, columns, side, 3 * C).transpose(2, 3)
-            cells = cells.reshape(-1, side * side, 3 * C)
+            q, k, v = cells.reshape(-1, side * side, 3 * C).split(C, dim=-1)
             span = self.window // side
             right, below = (torch.sym_max(0, span - length) for length in (columns, rows))
             sums = [
                 _over_windows(t.unflatten(0, (B, rows, columns)), (0, right, 0, below), span)
-                for t in self._products(cells)
+                for t in _products(q, k, len(self.temperature))
             ]
             matrices = self._matrices(*(t.flatten(0, 2) for t in sums))
             matrices = matrices.unflatten(0, sums[0].shape[:3])
             around = (span - 1, span - 1 - right, span - 1, span - 1 - below)
             counts = _over_windows(torch.ones_like(matrices[:1, ..., :1, :1]), around, span)
             matrices = (_over_windows(matrices, around, span) / counts).flatten(0, 2)
-        out = cells[..., 2 * C :] @ matrices.transpose(1, 2)
+        out = v @ matrices.transpose(1, 2)
         if self.project_out.bias is not None:
             out = out + self.project_out.bias
         if self.window is not None:
@@ -93,19 +97,6 @@ class MDTA(nn.Module):
             # A slice would export for sizes that the stride divides or for others, not for both.
             out = F.pad(out, (0, 0, 0, W - columns * side, 0, H - rows * side))
         return out.view(B, H, W, C).permute(0, 3, 1, 2)
-
-    def _products(self, cells: Tensor) -> tuple[Tensor, Tensor]:
-        """Products of (M, T, 3C): queries and keys by themselves (M, 2C), q by k (M, N, D, D)."""
-        N, C = len(self.temperature), cells.shape[-1] // 3
-        q, k, _ = cells.split(C, dim=-1)
-        # The squares of a large image overflow float16.
-        wide = torch.promote_types(cells.dtype, torch.float32)
-        squares = torch.linalg.vector_norm(cells[..., : 2 * C], dim=1, dtype=wide).square()
-        if N == 1:
-            gram = (q.transpose(1, 2) @ k)[:, None]
-        else:
-            gram = _heads(q, N).transpose(2, 3) @ _heads(k, N)
-        return squares, gram.to(wide)
 
     def _matrices(self, squares: Tensor, gram: Tensor) -> Tensor:
         """Attention and output projection in one: (M, C, C), to multiply the values with."""
@@ -116,8 +107,41 @@ class MDTA(nn.Module):
         return (weight @ attention.to(weight.dtype)).transpose(1, 2).flatten(2)
 
 
+def _products(q: Tensor, k: Tensor, num_heads: int) -> tuple[Tensor, Tensor]:
+    """Products of (M, T, C) over T: with themselves (M, 2, C), with each other (M, N, D, D)."""
+    compute = _Products.forward if torch.compiler.is_compiling() else _Products.apply
+    return compute(q, k, num_heads)
+
+
+class _Products(torch.autograd.Function):
+    """Its gradients lie in memory as the inputs do; autograd would give transposed ones."""
+
+    @staticmethod
+    def forward(q: Tensor, k: Tensor, num_heads: int) -> tuple[Tensor, Tensor]:
+        # The squares of a large image overflow float16.
+        wide = torch.promote_types(q.dtype, torch.float32)
+        # Five times as fast as vector_norm over an axis that is not the last.
+        squares = torch.stack([t.to(wide).square().sum(1) for t in (q, k)], dim=1)
+        return squares, (_heads(q, num_heads).mT @ _heads(k, num_heads)).to(wide)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
+        ctx.save_for_backward(*inputs[:2])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_squares: Tensor, d_gram: Tensor) -> tuple[Tensor | None, ...]:
+        q, k = ctx.saved_tensors
+        d_gram = d_gram.to(q.dtype)
+        gradients = []
+        for i, one, other, d in ((0, q, k, d_gram.mT), (1, k, q, d_gram)):
+            d_one = (_heads(other, d.shape[1]) @ d).transpose(1, 2).flatten(2)
+            gradients.append(torch.addcmul(d_one, one, 2 * d_squares[:, i, None]).to(one.dtype))
+        return *gradients, None
+
+
 def _heads(x: Tensor, num_heads: int) -> Tensor:
-    """Split (B, T, C) into (B, N, T, D)."""
+    """Split (M, T, C) into (M, N, T, D)."""
     return x.unflatten(-1, (num_heads, -1)).transpose(1, 2)
 
 

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from denoise.facts import Around, Facts
+from denoise.pointwise import Pointwise
 
 KERNELS = [(3, 5, 2), (5, 7, 3), (7, 9, 4)]  # side of the near one, side and dilation of the far
 
@@ -27,11 +28,11 @@ class MultiScaleLargeKernelAttention(nn.Module):
         third = dim // 3
         widths = [third, third, dim - 2 * third] if third else [dim]
         kernels = KERNELS[-len(widths) :]
-        self.proj_in = nn.Conv2d(dim, 2 * dim, 1)
+        self.proj_in = Pointwise(dim, 2 * dim)
         self.branches = nn.ModuleList(
             _Branch(width, *kernel) for width, kernel in zip(widths, kernels, strict=True)
         )
-        self.proj = nn.Conv2d(dim, dim, 1)
+        self.proj = Pointwise(dim, dim)
         self.scale = nn.Parameter(torch.full((dim,), scale))
 
     @property
@@ -66,7 +67,7 @@ class _Branch(nn.Module):
             )
 
         self.near, self.far = depthwise(near), depthwise(far, dilation)
-        self.point = nn.Conv2d(width, width, 1)
+        self.point = Pointwise(width, width)
         self.gate = depthwise(near)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from denoise.attention._backends import BACKENDS, fastest, refusal
 from denoise.attention._local import local_attention
 from denoise.facts import Facts, Neighbors
+from denoise.pointwise import Pointwise
 
 
 class NeighborhoodAttention(nn.Module):
@@ -50,8 +51,8 @@ class NeighborhoodAttention(nn.Module):
         self.kernel_size = kernel_size
         self.dilation = dilation if isinstance(dilation, int) else dilation[index % len(dilation)]
         self.backend = backend
-        self.qkv = nn.Conv2d(dim, 3 * dim, 1, bias=qkv_bias)
-        self.proj = nn.Conv2d(dim, dim, 1)
+        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias)
+        self.proj = Pointwise(dim, dim)
         side = 2 * kernel_size - 1
         self.position_bias = None
         if position_bias:

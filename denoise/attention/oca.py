@@ -16,6 +16,7 @@ from denoise.attention._windows import (
     runs,
 )
 from denoise.facts import Facts, Windows
+from denoise.pointwise import Pointwise
 
 
 class OverlappingCrossAttention(nn.Module):
@@ -56,8 +57,8 @@ class OverlappingCrossAttention(nn.Module):
         self.num_heads = num_heads
         self.window_size = window_size
         self.margin = overlap // 2
-        self.qkv = nn.Conv2d(dim, 3 * dim, 1, bias=qkv_bias)
-        self.proj = nn.Conv2d(dim, dim, 1)
+        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias)
+        self.proj = Pointwise(dim, dim)
         side = 2 * window_size + overlap - 1
         self.position_bias = nn.Parameter(torch.empty(side**2, num_heads))
         nn.init.trunc_normal_(self.position_bias, std=0.02)

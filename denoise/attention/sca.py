@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from denoise.facts import Facts
+from denoise.pointwise import Pointwise
 
 
 class SimplifiedChannelAttention(nn.Module):
@@ -21,10 +22,10 @@ class SimplifiedChannelAttention(nn.Module):
 
     def __init__(self, dim: int, num_heads: int, index: int, *, scale: float = 1e-2) -> None:
         super().__init__()
-        self.expand = nn.Conv2d(dim, 2 * dim, 1)
+        self.expand = Pointwise(dim, 2 * dim)
         self.dwconv = nn.Conv2d(2 * dim, 2 * dim, 3, padding=1, groups=2 * dim)
-        self.attend = nn.Conv2d(dim, dim, 1)
-        self.proj = nn.Conv2d(dim, dim, 1)
+        self.attend = Pointwise(dim, dim)
+        self.proj = Pointwise(dim, dim)
         self.scale = nn.Parameter(torch.full((dim,), scale))
 
     @property

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from denoise.attention._local import is_inside
 from denoise.attention._shifts import Logits, Values
 from denoise.facts import Around, Facts
+from denoise.pointwise import Pointwise
 
 BORDERS = ("mask", "official")
 
@@ -50,8 +51,8 @@ class SlideAttention(nn.Module):
         self.num_heads = num_heads
         self.kernel_size = kernel_size
         self.border = border
-        self.qkv = nn.Conv2d(dim, 3 * dim, 1, bias=qkv_bias)
-        self.proj = nn.Conv2d(dim, dim, 1)
+        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias)
+        self.proj = Pointwise(dim, dim)
         self.learned = nn.Conv2d(width, k * k * width, k, padding=k // 2, groups=width)
         self.position_bias = nn.Parameter(torch.empty(num_heads, k * k))
         nn.init.trunc_normal_(self.position_bias, std=0.02)

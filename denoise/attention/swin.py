@@ -15,6 +15,7 @@ from denoise.attention._windows import (
     runs,
 )
 from denoise.facts import Facts, Windows
+from denoise.pointwise import Pointwise
 
 
 class ShiftedWindowAttention(nn.Module):
@@ -39,8 +40,8 @@ class ShiftedWindowAttention(nn.Module):
         self.num_heads = num_heads
         self.window_size = window_size
         self.shift = window_size // 2 if index % 2 else 0
-        self.qkv = nn.Conv2d(dim, 3 * dim, 1, bias=qkv_bias)
-        self.proj = nn.Conv2d(dim, dim, 1)
+        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias)
+        self.proj = Pointwise(dim, dim)
         self.position_bias = nn.Parameter(torch.empty((2 * window_size - 1) ** 2, num_heads))
         nn.init.trunc_normal_(self.position_bias, std=0.02)
         table = displacements(window_size, window_size)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from denoise.attention._local import is_inside, local_attention, mirrored
 from denoise.facts import Around, Facts
+from denoise.pointwise import Pointwise
 
 BORDERS = ("mask", "reflect")
 
@@ -55,8 +56,8 @@ class UnfoldAttention(nn.Module):
         self.radius = kernel_size // 2 * self.dilation
         self.border = border
         self.literal = literal
-        self.qkv = nn.Conv2d(dim, 3 * dim, 1, bias=qkv_bias)
-        self.proj = nn.Conv2d(dim, dim, 1)
+        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias)
+        self.proj = Pointwise(dim, dim)
         self.position_bias = nn.Parameter(torch.empty(num_heads, kernel_size, kernel_size))
         nn.init.trunc_normal_(self.position_bias, std=0.02)
 

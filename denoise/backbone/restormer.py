@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from denoise.facts import Around, Both, Chain, Halved, Reach
 from denoise.noise import to_unit
+from denoise.pointwise import Pointwise
 
 Mixers = Callable[..., nn.Module]
 
@@ -63,7 +64,7 @@ class PatchMerging(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(4 * dim)
-        self.reduction = nn.Conv2d(4 * dim, 2 * dim, 1, bias=False)
+        self.reduction = Pointwise(4 * dim, 2 * dim, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Halve (B, C, H, W), H and W even, to (B, 2C, H / 2, W / 2)."""
@@ -166,7 +167,7 @@ class Restormer(nn.Module):
             for width in widths[:-1]
         )
         self.reduce = nn.ModuleList(
-            nn.Identity() if level == 0 else conv(2 * width, width, 1)
+            nn.Identity() if level == 0 else Pointwise(2 * width, width, bias=bias)
             for level, width in enumerate(widths[:-1])
         )
         self.decoder = nn.ModuleList(

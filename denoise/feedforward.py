@@ -29,7 +29,7 @@ class GDFN(nn.Module):
         hidden = int(dim * expansion)
         self.project_in = Pointwise(dim, 2 * hidden, bias=bias)
         self.dwconv = nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=1, groups=2 * hidden, bias=bias)
-        self.project_out = Pointwise(hidden, dim, bias=bias)
+        self.project_out = Pointwise(hidden, dim, bias=bias, zeros=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform (B, C, H, W)."""
@@ -81,7 +81,7 @@ class MLP(nn.Sequential):
 
     def __init__(self, dim: int, *, expansion: float = 4.0) -> None:
         hidden = int(dim * expansion)
-        super().__init__(Pointwise(dim, hidden), nn.GELU(), Pointwise(hidden, dim))
+        super().__init__(Pointwise(dim, hidden), nn.GELU(), Pointwise(hidden, dim, zeros=True))
 
 
 class GSAU(nn.Module):
@@ -100,7 +100,7 @@ class GSAU(nn.Module):
         super().__init__()
         self.project_in = Pointwise(dim, 2 * dim)
         self.dwconv = nn.Conv2d(dim, dim, 7, padding=3, groups=dim)
-        self.project_out = Pointwise(dim, dim)
+        self.project_out = Pointwise(dim, dim, zeros=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform (B, C, H, W)."""
@@ -125,7 +125,7 @@ class SimpleGateFeedForward(nn.Module):
         super().__init__()
         hidden = int(dim * expansion)
         self.project_in = Pointwise(dim, 2 * hidden)
-        self.project_out = Pointwise(hidden, dim)
+        self.project_out = Pointwise(hidden, dim, zeros=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform (B, C, H, W)."""

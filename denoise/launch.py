@@ -1,6 +1,5 @@
 """The command line: Hydra's, with errors in one line that say what there is to choose from."""
 
-import ctypes
 import inspect
 import os
 import sys
@@ -18,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.table import Table
 
+from denoise.allocator import keep_freed_memory
 from denoise.study.record import write_record
 from denoise.study.sweep import write_summary
 from denoise.study.tables import show
@@ -47,20 +47,6 @@ def launch(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
             del os.environ["HYDRA_FULL_ERROR"]
 
     return main
-
-
-def keep_freed_memory() -> None:
-    """Have the C library reuse the memory of large tensors instead of returning it every time.
-
-    On a CPU the page faults of each new activation cost as much as the arithmetic on it.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return  # not glibc
-    M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
-    mallopt(M_MMAP_MAX, 0)  # a map of its own for no tensor, however large
-    mallopt(M_TRIM_THRESHOLD, -1)
 
 
 def explain(error: Exception, configs: str, name: str, arguments: list[str]) -> str | None:

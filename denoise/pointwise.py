@@ -22,11 +22,26 @@ class Pointwise(nn.Conv2d):
         inputs: channels of the input.
         outputs: channels of the output.
         bias: whether it has one.
+        zeros: whether it starts at zero, as the last map of half a block does.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, bias: bool = True) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, *, bias: bool = True, zeros: bool = False
+    ) -> None:
         super().__init__(inputs, outputs, 1, bias=bias)
+        if zeros:
+            zero(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W)."""
         return pointwise(x, self.weight, self.bias)
+
+
+def zero(layer: nn.Module) -> None:
+    """Set weight and bias to zero, so that half a block starts out adding nothing to its input.
+
+    Training then begins at the identity (Goyal et al. 2017, arXiv 1706.02677; Zhang et al. 2019,
+    arXiv 1901.09321), whatever the attention.
+    """
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)

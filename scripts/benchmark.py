@@ -11,10 +11,11 @@ import torch
 from hydra.utils import instantiate
 from torch import nn
 
+from denoise.allocator import keep_freed_memory
 from denoise.benchmark import attention, data, model, norm, train
 from denoise.benchmark.plot import plot_growth
 from denoise.benchmark.timing import Row, compare
-from denoise.launch import configure, keep_freed_memory, words
+from denoise.launch import configure, words
 from denoise.study.record import environment
 from denoise.study.tables import markdown, show
 
@@ -78,8 +79,13 @@ def main() -> None:
     parser.add_argument("suites", nargs="+", choices=SUITES)
     parser.add_argument("--rounds", type=int, default=9, help="turns of each form")
     parser.add_argument("--out", type=Path, help="folder for SUITE.json and SUITE.md")
+    parser.add_argument(
+        "--plain-malloc", action="store_true",
+        help="do not keep freed memory as our commands do: what other programs get",
+    )  # fmt: skip
     options = parser.parse_args()
-    keep_freed_memory()
+    if not options.plain_malloc:
+        keep_freed_memory()
     torch.manual_seed(0)
     for name in options.suites:
         tables = SUITES[name](backbone, options.rounds)
@@ -87,11 +93,12 @@ def main() -> None:
         text = _report(name, tables, machine)
         show(text)
         if options.out:
+            name += "-plain-malloc" * options.plain_malloc
             options.out.mkdir(parents=True, exist_ok=True)
             record = json.dumps({"environment": machine, "tables": tables}, indent=1)
             (options.out / f"{name}.json").write_text(record + "\n")
             (options.out / f"{name}.md").write_text(text)
-            if name == "growth":
+            if GROWTH in tables:
                 families = {word: one.facts.family for word, one in mixers().items()}
                 plot_growth(tables[GROWTH], families, options.out / "growth.png")
 

@@ -5,8 +5,9 @@ import argparse
 import torch
 from hydra.utils import instantiate
 
+from denoise.allocator import keep_freed_memory
 from denoise.benchmark.attention import DIM, HEADS, facts, growth
-from denoise.launch import configure, keep_freed_memory, words
+from denoise.launch import configure, words
 from denoise.study.tables import markdown, show
 
 SIDES = (64, 128, 256)

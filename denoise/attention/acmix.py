@@ -54,8 +54,8 @@ class ACmix(nn.Module):
         # The convolution starts as shifts of the image by one offset each.
         shifts = torch.eye(kernel_conv**2).unflatten(1, (kernel_conv, kernel_conv))
         self.shifts = nn.Parameter(shifts.repeat(dim, 1, 1, 1))
-        self.rate1 = nn.Parameter(torch.tensor(0.5))
-        self.rate2 = nn.Parameter(torch.tensor(0.5))
+        self.rate1 = nn.Parameter(torch.tensor(0.0))
+        self.rate2 = nn.Parameter(torch.tensor(0.0))
         if pe == "offset":
             self.position_bias = nn.Parameter(torch.empty(num_heads, kernel_att, kernel_att))
             nn.init.trunc_normal_(self.position_bias, std=0.02)

@@ -38,7 +38,7 @@ class CrossShapedWindowAttention(nn.Module):
         self.stripe_width = stripe_width
         self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias)
         self.lepe = nn.Conv2d(dim, dim, 3, padding=1, groups=dim)
-        self.proj = Pointwise(dim, dim)
+        self.proj = Pointwise(dim, dim, zeros=True)
 
     @property
     def facts(self) -> Facts:

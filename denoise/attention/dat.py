@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from denoise.facts import Facts
+from denoise.pointwise import zero
 
 
 class DeformableAttention(nn.Module):
@@ -52,6 +53,7 @@ class DeformableAttention(nn.Module):
         self.q = nn.Linear(dim, dim)
         self.kv = nn.Linear(dim, 2 * dim)
         self.proj = nn.Linear(dim, dim)
+        zero(self.proj)
         self.position = nn.Conv2d(dim, dim, 3, padding=1, groups=dim)
         self.offset_conv = nn.Conv2d(
             width, width, offset_kernel, stride, padding=offset_kernel // 2, groups=width

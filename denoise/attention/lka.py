@@ -1,6 +1,5 @@
 """Large kernel attention: each pixel is multiplied by a wide depthwise convolution around it."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -11,24 +10,22 @@ from denoise.pointwise import Pointwise
 class LargeKernelAttention(nn.Module):
     """Attention of the visual attention network (Guo et al. 2023, arXiv 2202.09741).
 
-    Without the paper's inner shortcut; its learned scale of the block's first half sits here, at
-    the end.
+    Without the paper's inner shortcut, and without its learned scale of the result: the last
+    convolution starts at zero instead.
 
     Args:
         dim: channels.
         num_heads: unused.
         index: place of the block in its level; unused.
-        scale: initial value of the learned scale of each output channel.
     """
 
-    def __init__(self, dim: int, num_heads: int, index: int, *, scale: float = 1e-2) -> None:
+    def __init__(self, dim: int, num_heads: int, index: int) -> None:
         super().__init__()
         self.proj_in = Pointwise(dim, dim)
         self.near = nn.Conv2d(dim, dim, 5, padding=2, groups=dim)
         self.far = nn.Conv2d(dim, dim, 7, padding=9, dilation=3, groups=dim)
         self.point = Pointwise(dim, dim)
-        self.proj = Pointwise(dim, dim)
-        self.scale = nn.Parameter(torch.full((dim,), scale))
+        self.proj = Pointwise(dim, dim, zeros=True)
 
     @property
     def facts(self) -> Facts:
@@ -39,4 +36,4 @@ class LargeKernelAttention(nn.Module):
         """Mix (B, C, H, W)."""
         x = F.gelu(self.proj_in(x))
         x = x * self.point(self.far(self.near(x)))
-        return self.proj(x) * self.scale[:, None, None]
+        return self.proj(x)

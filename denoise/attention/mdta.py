@@ -51,7 +51,7 @@ class MDTA(nn.Module):
         self.temperature = nn.Parameter(torch.ones(num_heads, 1, 1))
         self.qkv = Pointwise(dim, 3 * dim, bias=bias)
         self.qkv_dwconv = nn.Conv2d(3 * dim, 3 * dim, 3, padding=1, groups=3 * dim, bias=bias)
-        self.project_out = Pointwise(dim, dim, bias=bias)
+        self.project_out = Pointwise(dim, dim, bias=bias, zeros=True)
 
     @property
     def facts(self) -> Facts:

@@ -13,17 +13,16 @@ class MultiScaleLargeKernelAttention(nn.Module):
     """Attention of MAN (Wang et al. 2024, arXiv 2209.14145), without norm and shortcut.
 
     Each third of the channels has a size of its own; channels that three does not divide go to the
-    widest, where the official code refuses. The paper's learned scale starts small instead of at
-    zero, so that every weight learns from the first step.
+    widest, where the official code refuses. In place of the paper's learned scale of the whole, the
+    last convolution starts at zero.
 
     Args:
         dim: channels.
         num_heads: unused.
         index: place of the block in its level; unused.
-        scale: initial value of the learned scale of each output channel.
     """
 
-    def __init__(self, dim: int, num_heads: int, index: int, *, scale: float = 1e-2) -> None:
+    def __init__(self, dim: int, num_heads: int, index: int) -> None:
         super().__init__()
         third = dim // 3
         widths = [third, third, dim - 2 * third] if third else [dim]
@@ -32,8 +31,7 @@ class MultiScaleLargeKernelAttention(nn.Module):
         self.branches = nn.ModuleList(
             _Branch(width, *kernel) for width, kernel in zip(widths, kernels, strict=True)
         )
-        self.proj = Pointwise(dim, dim)
-        self.scale = nn.Parameter(torch.full((dim,), scale))
+        self.proj = Pointwise(dim, dim, zeros=True)
 
     @property
     def facts(self) -> Facts:
@@ -47,7 +45,7 @@ class MultiScaleLargeKernelAttention(nn.Module):
         gate, value = self.proj_in(x).chunk(2, dim=1)
         parts = gate.split([len(branch.gate.weight) for branch in self.branches], dim=1)
         gates = [branch(part) for branch, part in zip(self.branches, parts, strict=True)]
-        return self.proj(value * torch.cat(gates, dim=1)) * self.scale[:, None, None]
+        return self.proj(value * torch.cat(gates, dim=1))
 
 
 class _Branch(nn.Module):

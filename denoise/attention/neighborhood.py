@@ -52,7 +52,7 @@ class NeighborhoodAttention(nn.Module):
         self.dilation = dilation if isinstance(dilation, int) else dilation[index % len(dilation)]
         self.backend = backend
         self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias)
-        self.proj = Pointwise(dim, dim)
+        self.proj = Pointwise(dim, dim, zeros=True)
         side = 2 * kernel_size - 1
         self.position_bias = None
         if position_bias:

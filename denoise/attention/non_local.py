@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from denoise.facts import Facts
+from denoise.pointwise import zero
 
 
 class NonLocalBlock(nn.Module):
@@ -35,8 +36,7 @@ class NonLocalBlock(nn.Module):
         self.width = max(1, dim // 2)
         self.qkv = nn.Linear(dim, 3 * self.width)
         self.proj = nn.Linear(self.width, dim)
-        nn.init.zeros_(self.proj.weight)
-        nn.init.zeros_(self.proj.bias)
+        zero(self.proj)
 
     @property
     def facts(self) -> Facts:

@@ -58,7 +58,7 @@ class OverlappingCrossAttention(nn.Module):
         self.window_size = window_size
         self.margin = overlap // 2
         self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias)
-        self.proj = Pointwise(dim, dim)
+        self.proj = Pointwise(dim, dim, zeros=True)
         side = 2 * window_size + overlap - 1
         self.position_bias = nn.Parameter(torch.empty(side**2, num_heads))
         nn.init.trunc_normal_(self.position_bias, std=0.02)

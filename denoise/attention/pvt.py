@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from denoise.facts import Facts
+from denoise.pointwise import zero
 
 GRID = 7  # tokens per axis of the linear form
 
@@ -40,6 +41,7 @@ class SpatialReductionAttention(nn.Module):
         self.q = nn.Linear(dim, dim, bias=qkv_bias)
         self.kv = nn.Linear(dim, 2 * dim, bias=qkv_bias)
         self.proj = nn.Linear(dim, dim)
+        zero(self.proj)
         if linear or sr_ratio > 1:
             side = 1 if linear else sr_ratio
             self.sr = nn.Conv2d(dim, dim, side, side)

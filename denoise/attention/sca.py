@@ -1,6 +1,5 @@
 """Simplified channel attention: each channel is scaled by a linear map of the image's means."""
 
-import torch
 from torch import Tensor, nn
 
 from denoise.facts import Facts
@@ -10,23 +9,21 @@ from denoise.pointwise import Pointwise
 class SimplifiedChannelAttention(nn.Module):
     """First half of NAFNet's block (Chen et al. 2022, arXiv 2204.04676), without norm and shortcut.
 
-    A product of two depthwise features, scaled channel by channel. The paper's learned scale of the
-    whole starts small instead of at zero, so that every weight learns from the first step.
+    A product of two depthwise features, scaled channel by channel. In place of the paper's learned
+    scale of the whole, the last convolution starts at zero.
 
     Args:
         dim: channels.
         num_heads: unused.
         index: place of the block in its level; unused.
-        scale: initial value of the learned scale of each output channel.
     """
 
-    def __init__(self, dim: int, num_heads: int, index: int, *, scale: float = 1e-2) -> None:
+    def __init__(self, dim: int, num_heads: int, index: int) -> None:
         super().__init__()
         self.expand = Pointwise(dim, 2 * dim)
         self.dwconv = nn.Conv2d(2 * dim, 2 * dim, 3, padding=1, groups=2 * dim)
         self.attend = Pointwise(dim, dim)
-        self.proj = Pointwise(dim, dim)
-        self.scale = nn.Parameter(torch.full((dim,), scale))
+        self.proj = Pointwise(dim, dim, zeros=True)
 
     @property
     def facts(self) -> Facts:
@@ -38,4 +35,4 @@ class SimplifiedChannelAttention(nn.Module):
         left, right = self.dwconv(self.expand(x)).chunk(2, dim=1)
         x = left * right
         x = x * self.attend(x.mean((2, 3), keepdim=True))
-        return self.proj(x) * self.scale[:, None, None]
+        return self.proj(x)

@@ -52,7 +52,7 @@ class SlideAttention(nn.Module):
         self.kernel_size = kernel_size
         self.border = border
         self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias)
-        self.proj = Pointwise(dim, dim)
+        self.proj = Pointwise(dim, dim, zeros=True)
         self.learned = nn.Conv2d(width, k * k * width, k, padding=k // 2, groups=width)
         self.position_bias = nn.Parameter(torch.empty(num_heads, k * k))
         nn.init.trunc_normal_(self.position_bias, std=0.02)

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from denoise.facts import Facts
+from denoise.pointwise import zero
 
 
 class PatchAttention(nn.Module):
@@ -33,6 +34,7 @@ class PatchAttention(nn.Module):
         self.position = nn.Conv2d(dim, dim, 3, padding=1, groups=dim)
         self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
         self.unpatch = nn.Linear(dim, dim * patch_size**2)
+        zero(self.unpatch)
 
     @property
     def facts(self) -> Facts:

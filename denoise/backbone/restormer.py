@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -214,6 +214,18 @@ class Restormer(nn.Module):
         # Negative padding crops: of a slice the exporter would ask whether it is contiguous.
         x = F.pad(x, (0, W - x.shape[3], 0, H - x.shape[2]))
         return x + noisy if x.shape[1] == noisy.shape[1] else x
+
+    def compile(self, **options: Any) -> None:
+        """Compile block by block, as `torch.compile` does: alike blocks share what is compiled.
+
+        Args:
+            options: of `torch.compile`; each size of image has code of its own unless told else.
+        """
+        # Blocks of all levels, in training and not, count as one function.
+        torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 64)
+        for block in self.modules():
+            if isinstance(block, Block):
+                block.compile(**{"dynamic": False} | options)
 
     def layers(self) -> Iterator[tuple[str, int, Reach | None]]:
         """Give each half of each block: its name, the image's pixels per pixel there, its reach."""

@@ -33,7 +33,6 @@ def model(make: Callable[..., nn.Module], rounds: int) -> dict[str, list[Row]]:
     frugal.load_state_dict(ours.state_dict())
     compiled = make("backbone=base").eval()
     compiled.load_state_dict(ours.state_dict())
-    torch._dynamo.config.recompile_limit = 64  # blocks of several shapes share their code
     compiled.compile()
 
     nets = {"official": official, "ours": ours, "ours compiled": compiled}

@@ -37,7 +37,7 @@ def main(config: DictConfig) -> None:
     parts = ("backbone", "noise", "loss", "optimizer", "scheduler", "protocol", "sigma", "seed")
     module = Denoiser(*(made[name] for name in parts), plain)
     if config.compile:
-        module.net.compile()
+        module.net.compile(mode=None if config.compile is True else config.compile)
     batches = ("patch", "batch", "progressive", "shuffle_channels", "val_crop", "seed")
     images = Images(made["train"], made["val"], **{name: made[name] for name in batches})
     trainer = instantiate(

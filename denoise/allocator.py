@@ -2,16 +2,23 @@
 
 import ctypes
 
+LARGE = 2**22  # bytes
 
-def keep_freed_memory() -> None:
-    """Have the C library reuse the memory of large tensors instead of returning it every time.
+
+def keep_freed_memory(*, large: bool = True) -> None:
+    """Have the C library reuse the memory of tensors instead of returning it every time.
 
     On a CPU the page faults of each new activation cost as much as the arithmetic on it.
+
+    Args:
+        large: whether to keep that of tensors of `LARGE` bytes and more as well: faster, but a
+            process then holds up to twice what its tensors take at most.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return  # not glibc
-    M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
-    mallopt(M_MMAP_MAX, 0)  # a map of its own for no tensor, however large
-    mallopt(M_TRIM_THRESHOLD, -1)
+    M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
+    mallopt(M_MMAP_THRESHOLD, LARGE)
+    mallopt(M_MMAP_MAX, 0 if large else 2**16)  # 0: no tensor gets a mapping of its own
+    mallopt(M_TRIM_THRESHOLD, 2**31 - 1)

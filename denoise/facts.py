@@ -186,6 +186,7 @@ class Facts:
         step: a shift of the image by a multiple of this many pixels shifts the output, away from
             borders; None where no shift does.
         flat: whether a constant image stays constant, away from borders.
+        quiet: whether a fresh one gives zeros, so that its half of a block begins as the identity.
         export: why torch.export fails with a height and width left open; empty where it works.
     """
 
@@ -194,4 +195,5 @@ class Facts:
     reach: Reach | None
     step: int | None
     flat: bool = True
+    quiet: bool = True
     export: str = ""

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hydra.utils import instantiate
 from torch import nn
 
 from denoise.allocator import keep_freed_memory
+from denoise.attention._backends import BACKENDS
 from denoise.benchmark import attention, data, model, norm, train
 from denoise.benchmark.plot import plot_growth
 from denoise.benchmark.timing import Row, compare
@@ -41,17 +43,25 @@ def mixers() -> dict[str, nn.Module]:
 
 
 def of_attention(make: Callable[..., nn.Module], rounds: int) -> dict[str, list[Row]]:
-    """Local attention against its literal form."""
+    """Local and window attention against the literal form and against other packages."""
     local = {"unfold, literal": ("attention=unfold", "attention.literal=true"),
              "unfold": ("attention=unfold",), "neighborhood": ("attention=neighborhood",),
              "swin": ("attention=swin",)}  # fmt: skip
     forms = {name: mixer(192, 4, *overrides) for name, overrides in local.items()}
+    forms["swin of torchvision"] = attention.TorchvisionSwin(forms["swin"], shift=4)
     x = attention.image(64, dim=192)
     tables = {}
     for title, call in {"inference": attention.inference, "training": attention.training}.items():
         calls = {name: call(form, x) for name, form in forms.items()}
         rows = compare(calls, rounds=rounds, progress=title)
         tables[f"local attention, kernel 7, 192 channels, 64 x 64, {title}"] = rows
+    if find_spec("natten"):
+        words = "attention=neighborhood", "attention.position_bias=false"
+        forms = {name: mixer(192, 6, *words, f"attention.backend={name}") for name in BACKENDS}
+        forms["tiles"].load_state_dict(forms["natten"].state_dict())
+        calls = {name: attention.inference(form, x) for name, form in forms.items()}
+        title = "backends of neighborhood, 6 heads of 32 channels, no position bias"
+        tables[title] = compare(calls, rounds=rounds, progress="backends")
     return tables
 
 

@@ -12,6 +12,7 @@ import torch
 from omegaconf import DictConfig
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from denoise.allocator import keep_freed_memory
 from denoise.data.crops import to_float
 from denoise.data.photo import FORMATS, Photo, read_photo, write_photo
 from denoise.data.read import ImageError
@@ -26,6 +27,7 @@ from denoise.training.checkpoint import open_model
 @launch
 def main(config: DictConfig) -> None:
     """Restore a picture or many; those that fail are listed at the end."""
+    keep_freed_memory(large=False)  # what is kept has holes, and memory is bounded here
     works = plan(str(config.input), Path(config.output), config.overwrite)
     if config.device == "auto":
         config.device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -57,6 +57,12 @@ class TestContract:
             mixer(image(1, 16, 13, 18).requires_grad_()).square().mean().backward()
             assert all(p.grad.abs().sum() > 0 for p in mixer.parameters())
 
+    def test_a_fresh_one_adds_nothing_unless_it_says_so(self, name):
+        made = make("attention", f"attention={name}")
+        for maker in [made] if callable(made) else made:
+            mixer = maker(16, 2, 1)
+            assert (mixer(image(1, 16, 13, 18)).abs().max() == 0) == mixer.facts.quiet
+
     def test_images_of_a_batch_do_not_meet(self, name):
         for mixer in mixers(name):
             mixer.double()

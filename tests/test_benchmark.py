@@ -4,10 +4,17 @@ import time
 
 import pytest
 import torch
-from conftest import make
+from conftest import make, randomize
 from PIL import Image
 
-from denoise.benchmark.attention import facts, growth, image, inference, training
+from denoise.benchmark.attention import (
+    TorchvisionSwin,
+    facts,
+    growth,
+    image,
+    inference,
+    training,
+)
 from denoise.benchmark.data import data
 from denoise.benchmark.model import half
 from denoise.benchmark.plot import plot_growth
@@ -71,3 +78,8 @@ def test_forms_run_forward_and_backward():
 def test_sliced_crops_are_the_faster():
     (rows,) = data(1).values()
     assert rows[1]["crops a second"] > rows[0]["crops a second"] > 0
+
+
+def test_torchvisions_windows_are_compared_on_the_same_weights():
+    ours = randomize(mixers("swin")["swin"])
+    torch.testing.assert_close(TorchvisionSwin(ours, shift=4)(image(16)), ours(image(16)))

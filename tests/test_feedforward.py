@@ -88,6 +88,10 @@ class TestContract:
             assert seen[first, place] > 1e-12
             assert seen[last, place] > 1e-12
 
+    def test_a_fresh_one_adds_nothing(self, name):
+        out = make("feedforward", f"feedforward={name}")(16)(normal(2, 16, 9, 13).float())
+        assert out.abs().max() == 0
+
     def test_precision_and_autocast(self, name):
         ours = randomize(make("feedforward", f"feedforward={name}")(16))
         x = normal(2, 16, 9, 13).float()

@@ -51,7 +51,7 @@ class CBAM(nn.Module):
     @property
     def facts(self) -> Facts:
         """What is known of this mixer."""
-        return Facts(family="channel", cost="N", reach=None, step=1)
+        return Facts(family="channel", cost="N", reach=None, step=1, quiet=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""

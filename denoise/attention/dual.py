@@ -61,6 +61,7 @@ class Dual(nn.Module):
             reach=reach,
             step=first.step and second.step and math.lcm(first.step, second.step),
             flat=first.flat and second.flat,
+            quiet=first.quiet and second.quiet,
             export=first.export or second.export,
         )
 

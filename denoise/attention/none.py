@@ -20,4 +20,4 @@ class Identity(nn.Identity):
     @property
     def facts(self) -> Facts:
         """What is known of this mixer."""
-        return Facts(family="none", cost="N", reach=Around(0), step=1)
+        return Facts(family="none", cost="N", reach=Around(0), step=1, quiet=False)

@@ -93,6 +93,29 @@ def training(module: nn.Module, x: Tensor) -> Callable[[], Any]:
     return run
 
 
+class TorchvisionSwin(nn.Module):
+    """Torchvision's shifted windows, with the weights of ours.
+
+    Args:
+        ours: a mixer of `attention=swin`.
+        shift: of its windows in pixels.
+    """
+
+    def __init__(self, ours: nn.Module, shift: int) -> None:
+        super().__init__()
+        from torchvision.models.swin_transformer import ShiftedWindowAttention
+
+        (dim, *_), heads = ours.proj.weight.shape, ours.num_heads
+        self.attention = ShiftedWindowAttention(dim, [ours.window_size] * 2, [shift] * 2, heads)
+        weights = {name: p.flatten(1) if p.ndim == 4 else p for name, p in ours.named_parameters()}
+        weights["relative_position_bias_table"] = weights.pop("position_bias")
+        self.attention.load_state_dict(weights, strict=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix (B, C, H, W)."""
+        return self.attention(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
 def _radius(stated: Facts) -> int:
     """Distance to the farthest pixel that is seen, away from borders."""
     reach, middle = stated.reach, FAR // 2

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -66,9 +67,9 @@ def of_attention(make: Callable[..., nn.Module], rounds: int) -> dict[str, list[
 
 
 def of_growth(make: Callable[..., nn.Module], rounds: int) -> dict[str, list[Row]]:
-    """Every attention on larger and larger images, up to 4 GiB or 20 s."""
+    """Every attention on larger and larger images, up to 4 GiB or 10 s."""
     sides = [32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048]
-    rows = attention.growth(mixers(), sides, rounds, seconds=20, mib=4096)
+    rows = attention.growth(mixers(), sides, rounds, seconds=10, mib=4096)
     return {GROWTH: rows}
 
 
@@ -93,12 +94,18 @@ def main() -> None:
         "--plain-malloc", action="store_true",
         help="do not keep freed memory as our commands do: what other programs get",
     )  # fmt: skip
+    parser.add_argument(
+        "--no-compile", action="store_true", help="leave out forms of the model that are compiled"
+    )
     options = parser.parse_args()
     if not options.plain_malloc:
         keep_freed_memory()
     torch.manual_seed(0)
     for name in options.suites:
-        tables = SUITES[name](backbone, options.rounds)
+        suite = SUITES[name]
+        if name == "model" and options.no_compile:
+            suite = partial(suite, compiled=False)
+        tables = suite(backbone, options.rounds)
         machine = environment() | {"cpu": _cpu(), "command": " ".join(["python", *sys.argv])}
         text = _report(name, tables, machine)
         show(text)

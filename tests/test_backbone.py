@@ -53,7 +53,7 @@ def test_base_has_the_papers_parameters(norm, count):
 @pytest.mark.parametrize("attention", options("attention"))
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (3, 5), (13, 16), (33, 40)], ids=str)
 def test_any_size(attention, size):
-    net = make("backbone", *SMALL, f"attention={attention}").double()
+    net = randomize(make("backbone", *SMALL, f"attention={attention}")).double()
     out = net(image(2, 3, *size))
     assert out.shape == (2, 3, *size)
     out.mean().backward()

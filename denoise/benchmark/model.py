@@ -13,12 +13,15 @@ from denoise.benchmark.attention import image, inference, training
 from denoise.benchmark.timing import Row, compare
 
 
-def model(make: Callable[..., nn.Module], rounds: int) -> dict[str, list[Row]]:
+def model(
+    make: Callable[..., nn.Module], rounds: int, compiled: bool = True
+) -> dict[str, list[Row]]:
     """Compare the paper's model, 26 M parameters, in inference and in a training step.
 
     Args:
         make: makes our backbone from words of the command line.
         rounds: turns of each form.
+        compiled: whether to compare compiled forms too, which takes minutes to compile.
 
     Raises:
         ImportError: without deepinv, whose Restormer is the official code's equal.
@@ -27,26 +30,27 @@ def model(make: Callable[..., nn.Module], rounds: int) -> dict[str, list[Row]]:
 
     torch.manual_seed(0)
     official = Official(LayerNorm_type="WithBias", pretrained=None).eval()
-    ours = make("backbone=base").eval()
-    ours.load_state_dict(from_official(official.state_dict()))
-    frugal = make("backbone=base", "backbone.checkpointing=true").eval()
-    frugal.load_state_dict(ours.state_dict())
-    compiled = make("backbone=base").eval()
-    compiled.load_state_dict(ours.state_dict())
-    compiled.compile()
 
-    nets = {"official": official, "ours": ours, "ours compiled": compiled}
-    if torch.cuda.is_available():
-        nets["ours CUDA graphs"] = make("backbone=base").eval()
-        nets["ours CUDA graphs"].load_state_dict(ours.state_dict())
-        nets["ours CUDA graphs"].compile(mode="reduce-overhead")
+    def copy(*words: str) -> nn.Module:
+        net = make("backbone=base", *words).eval()
+        net.load_state_dict(from_official(official.state_dict()))
+        return net
+
+    ours = copy()
+    nets = {"official": official, "ours": ours}
+    if compiled:
+        nets["ours compiled"] = copy()
+        nets["ours compiled"].compile()
+        if torch.cuda.is_available():
+            nets["ours CUDA graphs"] = copy()
+            nets["ours CUDA graphs"].compile(mode="reduce-overhead")
     halves = {f"{name} bf16": half(net) for name, net in nets.items()}
     tables = {}
     x = image(256, dim=3)
     forms = {name: inference(net, x) for name, net in (nets | halves).items()}
     tables["inference, 3 x 256 x 256"] = compare(forms, rounds=rounds, progress="inference")
-    nets["ours checkpointing"] = frugal
-    halves["ours checkpointing bf16"] = half(frugal)
+    nets["ours checkpointing"] = copy("backbone.checkpointing=true")
+    halves["ours checkpointing bf16"] = half(nets["ours checkpointing"])
     x = image(128, dim=3)
     forms = {name: training(net, x) for name, net in (nets | halves).items()}
     tables["training step, 3 x 128 x 128"] = compare(forms, rounds=rounds, progress="training step")

@@ -76,6 +76,7 @@ def of_growth(make: Callable[..., nn.Module], rounds: int) -> dict[str, list[Row
 GROWTH = f"inference of {attention.DIM} channels, square images"
 SUITES = {
     "model": model.model,
+    "roofline": model.roofline,
     "attention": of_attention,
     "growth": of_growth,
     "norm": norm.norm,

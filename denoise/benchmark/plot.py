@@ -1,5 +1,6 @@
 """How time and memory grow with the image, as a picture."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from denoise.benchmark.timing import Row
 
 COLOURS = {
     "global": "#c1272d", "sparse global": "#e08214", "window": "#2166ac", "local": "#1b7837",
-    "channel": "#762a83", "gating": "#7f6000", "none": "#888888",
+    "channel": "#762a83", "gating": "#7f6000",
 }  # fmt: skip
 
 
@@ -34,30 +35,28 @@ def plot_growth(rows: Sequence[Row], families: Mapping[str, str], path: Path) ->
         ends = []
         for name in dict.fromkeys(row["form"] for row in rows):
             line = [(row["side"] ** 2, row[key]) for row in rows if row["form"] == name]
-            line = [(x, y) for x, y in line if y > 0]
-            if not line:
-                continue
             family = families[name].partition(" +")[0]
+            if family == "none":  # takes microseconds
+                continue
             axis.plot(*zip(*line, strict=True), color=COLOURS[family], lw=1.4, marker=".", ms=4)
             ends.append((line[-1], name, COLOURS[family]))
         axis.set(xscale="log", yscale="log", xlabel="pixels", title=title)
         axis.grid(alpha=0.25, which="both", lw=0.5)
         low, high = axis.get_ylim()
-        last = None
         # Names stand in the margin in the order of the line ends, far enough apart to be read.
-        gap = (high / low) ** (1 / 34)
-        right = max(x for (x, _), _, _ in ends) * 1.6
-        for (x, y), name, colour in sorted(ends, key=lambda end: end[0][1]):
-            last = y if last is None else max(y, last * gap)
+        ends.sort(key=lambda end: end[0][1])
+        heights = _apart([math.log(y / low) / math.log(high / low) for (_, y), _, _ in ends])
+        right = max(x for (x, _), _, _ in ends)
+        for (point, name, colour), height in zip(ends, heights, strict=True):
             axis.annotate(
-                name, (x, y), (right, last), color=colour, fontsize=8, va="center",
+                name, point, (1.03, height), textcoords="axes fraction", color=colour, fontsize=8,
+                va="center", annotation_clip=False,
                 arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.4, "alpha": 0.6},
             )  # fmt: skip
-        axis.set_xlim(right=right * 4)
+        axis.set_xlim(right=right * 1.5)
         start = min(row["side"] for row in rows) ** 2
         for power, style in ((1, ":"), (2, "--")):
-            floor = max(low, min(row[key] for row in rows if row[key] > 0))
-            guide = [(start, floor), (start * 64, floor * 64**power)]
+            guide = [(start, 1.5 * low), (start * 32, 1.5 * low * 32**power)]
             axis.plot(*zip(*guide, strict=True), color="black", lw=0.8, ls=style, alpha=0.6)
             axis.annotate(f"pixels^{power}", guide[1], fontsize=8, alpha=0.7)
         axis.set_ylim(low, high)
@@ -65,3 +64,13 @@ def plot_growth(rows: Sequence[Row], families: Mapping[str, str], path: Path) ->
     axes[0].legend(handles=handles, fontsize=8, loc="upper left")
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
+
+
+def _apart(heights: Sequence[float], gap: float = 0.034) -> list[float]:
+    """Move ascending heights between 0 and 1 apart, as little as a pass up and one down can."""
+    moved: list[float] = []
+    for height in heights:
+        moved.append(max(height, moved[-1] + gap if moved else 0.0))
+    for i in reversed(range(len(moved))):
+        moved[i] = min(moved[i], moved[i + 1] - gap if i + 1 < len(moved) else 1.0)
+    return moved

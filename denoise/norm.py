@@ -1,5 +1,6 @@
 """Normalisations over the channels of each pixel: `Norm(dim)`, (B, C, H, W) in and out."""
 
+from abc import ABC, abstractmethod
 from typing import Any, Literal
 
 import torch
@@ -55,7 +56,7 @@ class RMSNorm(nn.Module):
         return (F.rms_norm(x, x.shape[-1:], eps=self.eps) * self.weight).permute(0, 3, 1, 2)
 
 
-class _Squash(nn.Module):
+class _Squash(nn.Module, ABC):
     """What DyT and Derf share: w * squash(x) + b with a learned scale inside the squash."""
 
     def __init__(
@@ -69,9 +70,9 @@ class _Squash(nn.Module):
         self.weight = nn.Parameter(torch.ones(dim))
         self.bias = nn.Parameter(torch.zeros(dim))
 
+    @abstractmethod
     def squash(self, x: Tensor) -> Tensor:
         """Bound (B, C, H, W)."""
-        raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
         """Squash (B, C, H, W)."""

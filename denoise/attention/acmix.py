@@ -54,6 +54,7 @@ class ACmix(nn.Module):
         # The convolution starts as shifts of the image by one offset each.
         shifts = torch.eye(kernel_conv**2).unflatten(1, (kernel_conv, kernel_conv))
         self.shifts = nn.Parameter(shifts.repeat(dim, 1, 1, 1))
+        # The paper's 0.5 would add to the input from the start; every other mixer adds nothing.
         self.rate1 = nn.Parameter(torch.tensor(0.0))
         self.rate2 = nn.Parameter(torch.tensor(0.0))
         if pe == "offset":

@@ -23,17 +23,28 @@ class Pointwise(nn.Conv2d):
         outputs: channels of the output.
         bias: whether it has one.
         zeros: whether it starts at zero, as the last map of half a block does.
+        by_pixel: whether the output lies in memory pixel by pixel, whatever the input's layout, as
+            it should where attention copies pixels from it: narrower, the input is copied sooner.
     """
 
     def __init__(
-        self, inputs: int, outputs: int, *, bias: bool = True, zeros: bool = False
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        bias: bool = True,
+        zeros: bool = False,
+        by_pixel: bool = False,
     ) -> None:
         super().__init__(inputs, outputs, 1, bias=bias)
+        self.by_pixel = by_pixel
         if zeros:
             zero(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W)."""
+        if self.by_pixel:
+            x = x.contiguous(memory_format=torch.channels_last)
         return pointwise(x, self.weight, self.bias)
 
 

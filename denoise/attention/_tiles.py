@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-TILE = 6  # largest side of a tile
+TILE = 4, 8  # largest height and width of a tile
 LOGITS = 2**19  # of one step: more would leave the cache of a core
+KEYS = 2**20  # numbers in the keys and values of a band: copies of more cost memory
 
 Border = Literal["shift", "mask"]
 
@@ -63,8 +64,8 @@ class _Axis:
 def _at_once(qkv: Tensor, bias: Tensor, kernel: tuple[int, int], border: Border) -> Tensor:
     """Attend in one step, which a compiler can trace with height and width left open."""
     B, H, W, _, N, D = qkv.shape
-    y = _Axis(H, min(TILE, H), kernel[0], border, bias)
-    x = _Axis(W, min(TILE, W), kernel[1], border, bias)
+    y = _Axis(H, min(TILE[0], H), kernel[0], border, bias)
+    x = _Axis(W, min(TILE[1], W), kernel[1], border, bias)
     mask = F.pad(bias, (0, 1, 0, 1), value=-torch.inf)[:, y.bias][..., x.bias]
     q = qkv[:, :, :, 0][:, y.queries][:, :, :, x.queries].permute(0, 1, 3, 5, 2, 4, 6)
     kv = qkv[:, :, :, 1:][:, y.keys][:, :, :, x.keys].permute(5, 0, 1, 3, 6, 2, 4, 7)
@@ -95,11 +96,16 @@ class _ByRows(torch.autograd.Function):
         ctx.save_for_backward(qkv, bias)
         ctx.rest = kernel, border
         out = torch.empty_like(qkv[:, :, :, 0])
-        rows = _Rows(qkv.shape, bias.to(qkv.dtype), kernel, border)
-        for here, keys, kind in rows:
-            q, (k, v) = rows.queries(qkv[here][:, :, :, 0]), rows.keys(qkv[keys])
-            mask = rows.mask(kind)[None]
-            out[here] = rows.pixels(F.scaled_dot_product_attention(q, k, v, attn_mask=mask))
+        strips = _Strips(qkv.shape, bias.to(qkv.dtype), kernel, border)
+        for here, around, rows in strips:
+            q, (k, v) = strips.queries(qkv[here][:, :, :, 0]), strips.keys(qkv[around])
+            mixed = torch.empty_like(q)
+            for queries, keys, kind in rows:
+                tiles = _tiles(q, queries), _tiles(k, keys), _tiles(v, keys)
+                mask = strips.mask(kind)[None]
+                tile = F.scaled_dot_product_attention(*tiles, attn_mask=mask)
+                _tiles(mixed, queries).copy_(tile)
+            out[here] = strips.pixels(mixed)
         return out
 
     @staticmethod
@@ -109,90 +115,124 @@ class _ByRows(torch.autograd.Function):
         qkv, bias = ctx.saved_tensors
         exact = torch.promote_types(qkv.dtype, torch.float32)
         d_qkv = torch.zeros_like(qkv, dtype=exact)
-        rows = _Rows(qkv.shape, bias.to(exact), *ctx.rest)
+        strips = _Strips(qkv.shape, bias.to(exact), *ctx.rest)
         scale = qkv.shape[-1] ** -0.5
         d_masks: dict[int, Tensor] = {}
-        for here, keys, kind in rows:
-            q = rows.queries(qkv[here][:, :, :, 0]).to(exact) * scale
-            k, v = rows.keys(qkv[keys]).to(exact)
-            d_tile = rows.queries(d_out[here]).to(exact)
-            weight = (q @ k.mT).add_(rows.mask(kind)).softmax(-1)
-            d_v = weight.mT @ d_tile
-            d_logits = torch._softmax_backward_data(d_tile @ v.mT, weight, -1, exact)
-            d_mask = d_logits.sum(0)
-            d_masks[kind] = d_masks[kind].add_(d_mask) if kind in d_masks else d_mask
-            d_qkv[here][:, :, :, 0] = rows.pixels(d_logits @ k * scale)
-            rows.add_keys(d_qkv[keys], d_logits.mT @ q, d_v)
-        return d_qkv.to(qkv.dtype), rows.d_bias(d_masks).to(bias.dtype), None, None
+        for here, around, rows in strips:
+            q = strips.queries(qkv[here][:, :, :, 0]).to(exact) * scale
+            k, v = strips.keys(qkv[around]).to(exact)
+            d_mixed = strips.queries(d_out[here]).to(exact)
+            d_q, d_k, d_v = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
+            for queries, keys, kind in rows:
+                one, other, value = _tiles(q, queries), _tiles(k, keys), _tiles(v, keys)
+                d_tile = _tiles(d_mixed, queries)
+                weight = (one @ other.mT).add_(strips.mask(kind)).softmax(-1)
+                _tiles(d_v, keys).add_(weight.mT @ d_tile)
+                d_logits = torch._softmax_backward_data(d_tile @ value.mT, weight, -1, exact)
+                d_mask = d_logits.sum(0) if len(q) > 1 else d_logits[0]
+                d_masks[kind] = d_masks[kind].add_(d_mask) if kind in d_masks else d_mask
+                _tiles(d_q, queries).copy_(d_logits @ other)
+                _tiles(d_k, keys).add_(d_logits.mT @ one)
+            d_qkv[here][:, :, :, 0] = strips.pixels(d_q.mul_(scale))
+            strips.add_keys(d_qkv[around], d_k, d_v)
+        return d_qkv.to(qkv.dtype), strips.d_bias(d_masks).to(bias.dtype), None, None
 
 
-class _Rows:
-    """The rows of tiles, and the way between pixels and tiles.
+def _even(length: int, tile: int, kernel: int) -> int:
+    """Side of tiles alike, up to `tile`; one for all where more would share all keys."""
+    count = 1 if length <= kernel else -(-length // tile)
+    return -(-length // count)
 
-    Iteration gives, for some images at a time, where the queries and the keys of a row are and
-    the row's kind: rows away from the border are of one kind.
+
+def _tiles(strips: Tensor, rows: slice) -> Tensor:
+    """See rows of strips as tiles: (B, strips, h, width, D) to (B, strips, T, D)."""
+    rows = strips[:, :, rows]
+    return rows.view(*rows.shape[:2], -1, rows.shape[-1])
+
+
+class _Strips:
+    """Images cut into strips, a column of tiles each, and the way between pixels and strips.
+
+    In a strip the rows of pixels follow one another, so that those of a tile, and of the keys that
+    it sees, are views. Iteration gives bands of some images: where their queries and their keys
+    are, and for each row of tiles where in the strips its queries and keys are and its kind: rows
+    away from the border are of one kind.
     """
 
     def __init__(
         self, shape: torch.Size, bias: Tensor, kernel: tuple[int, int], border: Border
     ) -> None:
-        self.images, H, W, _, self.heads, _ = shape
-        tiles = [-(-length // TILE) for length in (H, W)]
-        y_tile, x_tile = (-(-length // n) for length, n in zip((H, W), tiles, strict=True))
-        self.y = y = _Axis(H, y_tile, kernel[0], border, bias)
-        self.x = x = _Axis(W, x_tile, kernel[1], border, bias)
+        self.images, H, W, _, self.heads, width = shape
+        self.y = y = _Axis(H, _even(H, TILE[0], kernel[0]), kernel[0], border, bias)
+        self.x = x = _Axis(W, _even(W, TILE[1], kernel[1]), kernel[1], border, bias)
         self.starts = x.starts()
-        logits = self.heads * x.tiles * x.tile * x.span * y.tile * y.span
-        self.step = max(1, LOGITS // logits) if bias.device.type == "cpu" else self.images
+        self.images_at_once, self.rows_at_once = self.images, y.tiles
+        if bias.device.type == "cpu":
+            keys = self.heads * x.tiles * x.span  # of a row of pixels
+            row = 2 * width * keys * y.tile  # numbers to copy for a row of tiles
+            most = min(LOGITS // (keys * x.tile * y.tile * y.span), KEYS // (row * y.tiles))
+            self.images_at_once, self.rows_at_once = max(1, most), max(1, KEYS // row)
         self.columns = x.bias.flatten()
         table = F.pad(bias, (0, 1, 0, 1), value=-torch.inf).index_select(2, self.columns)
         self.table = table.unflatten(2, (-1, x.span)).transpose(1, 2).contiguous()
         self.masks: dict[int, tuple[Tensor, Tensor]] = {}
 
-    def __iter__(self) -> Iterator[tuple[tuple, tuple, int]]:
-        y, x = self.y, self.x
-        for image in range(0, self.images, self.step):
-            images = slice(image, image + self.step)
-            for t, start in enumerate(y.starts()):
-                inside = start == t * y.tile - y.kernel // 2 and start + y.span < y.length
-                kind = -1 if inside else t
-                if kind not in self.masks:
-                    places = y.bias[t, : y.length - t * y.tile].flatten()
-                    mask = self.table.index_select(2, places)
-                    mask = mask.view(self.heads * x.tiles, -1, y.span * x.span)
-                    self.masks[kind] = places, mask
-                here = images, slice(t * y.tile, (t + 1) * y.tile)
-                yield here, (images, slice(start, start + y.span)), kind
+    def __iter__(self) -> Iterator[tuple[tuple, tuple, list[tuple[slice, slice, int]]]]:
+        y, starts = self.y, self.y.starts()
+        for image in range(0, self.images, self.images_at_once):
+            images = slice(image, image + self.images_at_once)
+            for first in range(0, y.tiles, self.rows_at_once):
+                numbers = range(first, min(first + self.rows_at_once, y.tiles))
+                top, low = first * y.tile, starts[first]
+                rows = []
+                for t in numbers:
+                    queries = slice(t * y.tile - top, (t + 1) * y.tile - top)
+                    keys = slice(starts[t] - low, starts[t] - low + y.span)
+                    rows.append((queries, keys, self._kind(t, starts[t])))
+                here = images, slice(top, (numbers[-1] + 1) * y.tile)
+                yield here, (images, slice(low, starts[numbers[-1]] + y.span)), rows
+
+    def _kind(self, t: int, start: int) -> int:
+        """Name the kind of a row of tiles, with its mask made."""
+        y = self.y
+        inside = start == t * y.tile - y.kernel // 2 and start + y.span < y.length
+        kind = -1 if inside else t
+        if kind not in self.masks:
+            places = y.bias[t, : y.length - t * y.tile].flatten()
+            mask = self.table.index_select(2, places)
+            mask = mask.view(self.heads * self.x.tiles, self.x.tile, -1, y.span * self.x.span)
+            self.masks[kind] = places, mask.transpose(1, 2).flatten(1, 2)
+        return kind
 
     def mask(self, kind: int) -> Tensor:
         """Give the logits' bias of one kind of row: (N * tiles, queries, keys)."""
         return self.masks[kind][1]
 
-    def queries(self, row: Tensor) -> Tensor:
-        """Make tiles, column by column, of pixels: (B, tile, W, N, D) to (B, N * tiles, T, D)."""
-        row = F.pad(row, (0, 0, 0, 0, 0, self.x.tiles * self.x.tile - self.x.length))
-        return row.permute(0, 3, 2, 1, 4).reshape(
-            len(row), self.heads * self.x.tiles, -1, row.shape[-1]
-        )
+    def queries(self, pixels: Tensor) -> Tensor:
+        """Make strips of pixels: (B, h, W, N, D) to (B, N * tiles, h, tile, D)."""
+        x = self.x
+        pixels = F.pad(pixels, (0, 0, 0, 0, 0, x.tiles * x.tile - x.length))
+        strips = pixels.unflatten(2, (x.tiles, x.tile)).permute(0, 4, 2, 1, 3, 5)
+        return strips.flatten(1, 2).contiguous()
 
-    def pixels(self, tiles: Tensor) -> Tensor:
+    def pixels(self, strips: Tensor) -> Tensor:
         """Undo `queries`."""
-        B, _, _, D = tiles.shape
-        row = tiles.view(B, self.heads, self.x.tiles * self.x.tile, -1, D).permute(0, 3, 2, 1, 4)
-        return row[:, :, : self.x.length]
+        strips = strips.unflatten(1, (self.heads, -1)).permute(0, 3, 2, 4, 1, 5)
+        return strips.flatten(2, 3)[:, :, : self.x.length]
 
-    def keys(self, row: Tensor) -> Tensor:
-        """Copy the spans of keys and values: (B, span, W, 3, N, D) to (2, B, N * tiles, T, D)."""
-        row = row[:, :, :, 1:].permute(3, 0, 4, 1, 2, 5)
-        spans = torch.stack([row[..., s : s + self.x.span, :] for s in self.starts], 3)
-        return spans.flatten(2, 3).flatten(3, 4)
+    def keys(self, pixels: Tensor) -> Tensor:
+        """Copy keys and values: (B, h, W, 3, N, D) to (2, B, N * tiles, h, span, D)."""
+        pixels = pixels[:, :, :, 1:].permute(3, 0, 4, 1, 2, 5)
+        spans = [pixels[..., s : s + self.x.span, :] for s in self.starts]
+        return torch.stack(spans, 3).flatten(2, 3)
 
-    def add_keys(self, row: Tensor, d_keys: Tensor, d_values: Tensor) -> None:
-        """Add the gradients of spans to those of the pixels they were copied from."""
-        for i, d in ((1, d_keys), (2, d_values)):
-            d = d.unflatten(1, (self.heads, -1)).unflatten(3, (self.y.span, self.x.span))
-            for start, part in zip(self.starts, d.permute(2, 0, 3, 4, 1, 5), strict=True):
-                row[:, :, start : start + self.x.span, i] += part
+    def add_keys(self, pixels: Tensor, d_keys: Tensor, d_values: Tensor) -> None:
+        """Add the gradients of strips to those of the pixels they were copied from."""
+        for i, strips in ((1, d_keys), (2, d_values)):
+            d_pixels = pixels[:, :, :, i].permute(0, 3, 1, 2, 4)
+            parts = strips.unflatten(1, (self.heads, -1)).unbind(2)
+            for start, part in zip(self.starts, parts, strict=True):
+                d_pixels[..., start : start + self.x.span, :] += part
 
     def d_bias(self, d_masks: dict[int, Tensor]) -> Tensor:
         """Sum the gradients of masks by displacement: matrices of zeros and ones do it."""
@@ -200,6 +240,7 @@ class _Rows:
         total = torch.zeros_like(self.table)
         for kind, d_mask in d_masks.items():
             places = F.one_hot(self.masks[kind][0], S).to(d_mask.dtype)
-            total += places.mT @ d_mask.view(N, -1, len(places), span)
+            d_mask = d_mask.unflatten(1, (-1, self.x.tile)).transpose(1, 2)
+            total += places.mT @ d_mask.reshape(N, -1, len(places), span)
         total = total.transpose(1, 2).flatten(2) @ F.one_hot(self.columns, S).to(total.dtype)
         return total[:, :-1, :-1]

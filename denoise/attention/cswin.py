@@ -36,7 +36,7 @@ class CrossShapedWindowAttention(nn.Module):
             raise ValueError(f"num_heads={num_heads} has no half: choose 1 or an even number")
         self.num_heads = max(1, num_heads // 2)  # of each direction
         self.stripe_width = stripe_width
-        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias)
+        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias, by_pixel=True)
         self.lepe = nn.Conv2d(dim, dim, 3, padding=1, groups=dim)
         self.proj = Pointwise(dim, dim, zeros=True)
 

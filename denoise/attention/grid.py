@@ -29,7 +29,7 @@ class GridAttention(nn.Module):
         super().__init__()
         self.num_heads = num_heads
         self.grid_size = grid_size
-        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias)
+        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias, by_pixel=True)
         self.proj = Pointwise(dim, dim, zeros=True)
         self.position_bias = nn.Parameter(torch.empty((2 * grid_size - 1) ** 2, num_heads))
         nn.init.trunc_normal_(self.position_bias, std=0.02)

@@ -51,7 +51,7 @@ class NeighborhoodAttention(nn.Module):
         self.kernel_size = kernel_size
         self.dilation = dilation if isinstance(dilation, int) else dilation[index % len(dilation)]
         self.backend = backend
-        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias)
+        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias, by_pixel=True)
         self.proj = Pointwise(dim, dim, zeros=True)
         side = 2 * kernel_size - 1
         self.position_bias = None

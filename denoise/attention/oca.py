@@ -57,7 +57,7 @@ class OverlappingCrossAttention(nn.Module):
         self.num_heads = num_heads
         self.window_size = window_size
         self.margin = overlap // 2
-        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias)
+        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias, by_pixel=True)
         self.proj = Pointwise(dim, dim, zeros=True)
         side = 2 * window_size + overlap - 1
         self.position_bias = nn.Parameter(torch.empty(side**2, num_heads))

@@ -51,7 +51,7 @@ class SlideAttention(nn.Module):
         self.num_heads = num_heads
         self.kernel_size = kernel_size
         self.border = border
-        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias)
+        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias, by_pixel=True)
         self.proj = Pointwise(dim, dim, zeros=True)
         self.learned = nn.Conv2d(width, k * k * width, k, padding=k // 2, groups=width)
         self.position_bias = nn.Parameter(torch.empty(num_heads, k * k))

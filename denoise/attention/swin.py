@@ -40,7 +40,7 @@ class ShiftedWindowAttention(nn.Module):
         self.num_heads = num_heads
         self.window_size = window_size
         self.shift = window_size // 2 if index % 2 else 0
-        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias)
+        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias, by_pixel=True)
         self.proj = Pointwise(dim, dim, zeros=True)
         self.position_bias = nn.Parameter(torch.empty((2 * window_size - 1) ** 2, num_heads))
         nn.init.trunc_normal_(self.position_bias, std=0.02)

@@ -56,7 +56,7 @@ class UnfoldAttention(nn.Module):
         self.radius = kernel_size // 2 * self.dilation
         self.border = border
         self.literal = literal
-        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias)
+        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias, by_pixel=True)
         self.proj = Pointwise(dim, dim, zeros=True)
         self.position_bias = nn.Parameter(torch.empty(num_heads, kernel_size, kernel_size))
         nn.init.trunc_normal_(self.position_bias, std=0.02)

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from denoise.options import check_word
+
 
 class LayerNorm(nn.Module):
     """Layer normalisation (Ba et al. 2016, arXiv 1607.06450) over the channels of each pixel."""
@@ -63,8 +65,7 @@ class _Squash(nn.Module, ABC):
         self, dim: int, alpha: float, per_channel: bool, init: Literal["paper", "layernorm"]
     ) -> None:
         super().__init__()
-        if init not in ("paper", "layernorm"):
-            raise ValueError(f"init={init} is unknown: choose paper or layernorm")
+        check_word(("paper", "layernorm"), init=init)
         self.init = init
         self.alpha = nn.Parameter(torch.full((dim if per_channel else 1,), alpha))
         self.weight = nn.Parameter(torch.ones(dim))

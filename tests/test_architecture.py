@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT, options
 
 FLOORS = {
-    "facts": -1, "pointwise": -1, "allocator": -1,
+    "facts": -1, "pointwise": -1, "allocator": -1, "options": -1,
     "attention": 0, "norm": 0, "feedforward": 0, "noise": 0, "losses": 0, "metrics": 0,
     "backbone": 1, "data": 1, "inference": 1,
     "evaluation": 2, "training": 3, "study": 3, "export": 3,

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from denoise.attention._local import local_attention
 from denoise.facts import Around, Facts
+from denoise.options import check_odd, check_word
 from denoise.pointwise import Pointwise
 
 POSITIONS = ("offset", "official")
@@ -41,11 +42,8 @@ class ACmix(nn.Module):
         pe: str = "offset",
     ) -> None:
         super().__init__()
-        for name, size in (("kernel_att", kernel_att), ("kernel_conv", kernel_conv)):
-            if size % 2 == 0:
-                raise ValueError(f"{name}={size} has no middle: choose an odd number")
-        if pe not in POSITIONS:
-            raise ValueError(f"pe={pe}: choose one of {', '.join(POSITIONS)}")
+        check_odd(kernel_att=kernel_att, kernel_conv=kernel_conv)
+        check_word(POSITIONS, pe=pe)
         self.num_heads = num_heads
         self.kernel_att = kernel_att
         self.kernel_conv = kernel_conv

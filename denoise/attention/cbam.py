@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from denoise.facts import Facts
+from denoise.options import check_odd, check_word
 from denoise.pointwise import Pointwise
 
 
@@ -39,10 +40,8 @@ class CBAM(nn.Module):
         kernel_size: int = 7,
     ) -> None:
         super().__init__()
-        if kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size={kernel_size} has no middle: choose an odd number")
-        if pool not in ("avg_max", "avg"):
-            raise ValueError(f"pool={pool} is unknown: choose avg_max or avg")
+        check_odd(kernel_size=kernel_size)
+        check_word(("avg_max", "avg"), pool=pool)
         hidden = max(1, dim // reduction)
         self.pool = pool
         self.channel = nn.Sequential(Pointwise(dim, hidden), nn.LeakyReLU(), Pointwise(hidden, dim))

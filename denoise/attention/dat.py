@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from denoise.facts import Facts
+from denoise.options import check_odd
 from denoise.pointwise import zero
 
 
@@ -44,8 +45,7 @@ class DeformableAttention(nn.Module):
         super().__init__()
         if dim % groups:
             raise ValueError(f"groups={groups} does not divide {dim} channels: choose a divisor")
-        if offset_kernel % 2 == 0:
-            raise ValueError(f"offset_kernel={offset_kernel} has no middle: choose an odd number")
+        check_odd(offset_kernel=offset_kernel)
         self.num_heads = num_heads
         self.groups = groups
         self.offset_range = offset_range

@@ -7,6 +7,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from denoise.facts import Around, Both, Chain, Facts
+from denoise.options import check_word
 
 Mixers = Callable[..., nn.Module]
 
@@ -40,8 +41,7 @@ class Dual(nn.Module):
         order: Literal["sequence", "parallel"] = "sequence",
     ) -> None:
         super().__init__()
-        if order not in ("sequence", "parallel"):
-            raise ValueError(f"order={order} is unknown: choose sequence or parallel")
+        check_word(("sequence", "parallel"), order=order)
         self.order = order
         self.first = first(dim, num_heads, index)
         self.second = second(dim, num_heads, index)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from denoise.attention._backends import BACKENDS, fastest, refusal
 from denoise.attention._local import local_attention
 from denoise.facts import Facts, Neighbors
+from denoise.options import check_odd, check_word
 from denoise.pointwise import Pointwise
 
 
@@ -43,10 +44,8 @@ class NeighborhoodAttention(nn.Module):
         backend: str = "auto",
     ) -> None:
         super().__init__()
-        if kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size={kernel_size} has no middle: choose an odd number")
-        if backend not in ("auto", *BACKENDS):
-            raise ValueError(f"backend={backend}: choose one of auto, {', '.join(BACKENDS)}")
+        check_odd(kernel_size=kernel_size)
+        check_word(("auto", *BACKENDS), backend=backend)
         self.num_heads = num_heads
         self.kernel_size = kernel_size
         self.dilation = dilation if isinstance(dilation, int) else dilation[index % len(dilation)]

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from denoise.attention._local import is_inside
 from denoise.attention._shifts import Logits, Values
 from denoise.facts import Around, Facts
+from denoise.options import check_odd, check_word
 from denoise.pointwise import Pointwise
 
 BORDERS = ("mask", "official")
@@ -43,10 +44,8 @@ class SlideAttention(nn.Module):
         qkv_bias: bool = True,
     ) -> None:
         super().__init__()
-        if kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size={kernel_size} has no middle: choose an odd number")
-        if border not in BORDERS:
-            raise ValueError(f"border={border}: choose one of {', '.join(BORDERS)}")
+        check_odd(kernel_size=kernel_size)
+        check_word(BORDERS, border=border)
         k, width = kernel_size, dim // num_heads
         self.num_heads = num_heads
         self.kernel_size = kernel_size

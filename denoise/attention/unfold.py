@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from denoise.attention._local import is_inside, local_attention, mirrored
 from denoise.facts import Around, Facts
+from denoise.options import check_odd, check_word
 from denoise.pointwise import Pointwise
 
 BORDERS = ("mask", "reflect")
@@ -46,10 +47,8 @@ class UnfoldAttention(nn.Module):
         qkv_bias: bool = True,
     ) -> None:
         super().__init__()
-        if kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size={kernel_size} has no middle: choose an odd number")
-        if border not in BORDERS:
-            raise ValueError(f"border={border}: choose one of {', '.join(BORDERS)}")
+        check_odd(kernel_size=kernel_size)
+        check_word(BORDERS, border=border)
         self.num_heads = num_heads
         self.kernel_size = kernel_size
         self.dilation = dilation if isinstance(dilation, int) else dilation[index % len(dilation)]

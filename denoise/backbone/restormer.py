@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from denoise.facts import Around, Both, Chain, Halved, Reach
 from denoise.noise import to_unit
+from denoise.options import check_word
 from denoise.pointwise import Pointwise
 
 Mixers = Callable[..., nn.Module]
@@ -118,10 +119,7 @@ class Restormer(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        if downsample not in ("pixel_unshuffle", "patch_merging"):
-            raise ValueError(
-                f"downsample={downsample} is unknown: choose pixel_unshuffle or patch_merging"
-            )
+        check_word(("pixel_unshuffle", "patch_merging"), downsample=downsample)
         levels = len(num_blocks)
         mixers = [attention] * levels if callable(attention) else list(attention)
         if not len(num_heads) == len(mixers) == levels:

@@ -13,6 +13,7 @@ from denoise.inference.ensemble import SelfEnsemble, restore_ensembled
 from denoise.inference.memory import choose_tile
 from denoise.inference.plan import Tile, plan_blended, plan_for
 from denoise.inference.tiling import measure_overlap, restore_tiled, seam_energy
+from denoise.options import check_word
 
 RESERVE = 1.5  # resident memory over that of the tensors: a process keeps holes of what was freed
 WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.float32): 1}
@@ -68,8 +69,7 @@ class Restorer:
         strength: float = 1.0,
         autocast: bool = False,
     ) -> None:
-        if tiles not in ("auto", "exact", "blended"):
-            raise ValueError(f"tiles={tiles} is unknown: choose auto, exact or blended")
+        check_word(("auto", "exact", "blended"), tiles=tiles)
         if not 0 <= strength <= 1:
             raise ValueError(f"strength={strength}, but it lies between 0 and 1")
         self.net, self.channels, self.memory = net, channels, memory

@@ -4,7 +4,6 @@ import json
 import time
 from pathlib import Path
 
-import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -13,7 +12,7 @@ from denoise.evaluation.cost import cost
 from denoise.evaluation.measure import measure
 from denoise.evaluation.pictures import Extremes
 from denoise.evaluation.report import write_report
-from denoise.launch import launch
+from denoise.launch import choose_device, launch
 from denoise.study.results import conclude
 from denoise.training.checkpoint import open_model
 
@@ -28,17 +27,16 @@ def main(config: DictConfig) -> None:
         raise ValueError(f"channels={config.channels}, but {config.checkpoint} takes {channels}")
     config.channels = channels
     OmegaConf.save(config, folder / "config.yaml", resolve=True)
-    if config.device == "auto":
-        config.device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = choose_device(config.device)
 
     parts = ("data", "protocol", "baseline")
     sets, protocol, baselines = (instantiate(config[name], _convert_="all") for name in parts)
     pictures = folder / "pictures" if config.pictures else None
     sigmas = config.sigma if OmegaConf.is_list(config.sigma) else [config.sigma]
-    net.to(config.device)
+    net.to(device)
     extremes = Extremes()
     watchers = [extremes] if config.report else []
-    rows = measure(net, sets, protocol, sigmas, baselines, config.device, pictures, watchers)
+    rows = measure(net, sets, protocol, sigmas, baselines, device, pictures, watchers)
     record = {
         "checkpoint": config.checkpoint,
         "overrides": list(HydraConfig.get().overrides.task),

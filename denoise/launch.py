@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import ConfigCompositionException, HydraException, InstantiationException
 from hydra.experimental.callback import Callback
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.table import Table
@@ -23,30 +26,91 @@ from denoise.study.sweep import write_summary
 from denoise.study.tables import show
 
 CONFIGS = Path(__file__).parents[1] / "configs"
+PATHS = ("checkpoint", "input", "output")  # options whose values Hydra may not parse
 
 
 def launch(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
     """Make a task the main function of a script, run on configs/<name of the script>.yaml."""
     script, configs = Path(inspect.getfile(task)), str(CONFIGS)
-    run = hydra.main(version_base="1.3", config_path=configs, config_name=script.stem)(task)
+    traceback = bool(os.environ.get("HYDRA_FULL_ERROR"))
+
+    def tell(error: Exception) -> None:
+        """End with a line, unless the error is ours."""
+        message = explain(error, configs, script.stem, sys.argv[1:])
+        if message is not None and not traceback:
+            sys.exit(f"error: {message}")
+
+    def job(config: DictConfig) -> None:
+        try:
+            check_kinds(config, script.stem)
+            task(config)
+        except Exception as error:
+            if HydraConfig.get().mode is not RunMode.MULTIRUN:  # a sweep goes on
+                tell(error)
+            raise
+
+    job.__module__ = script.stem  # Hydra names the job by it
+    run = hydra.main(version_base="1.3", config_path=configs, config_name=script.stem)(job)
 
     def main() -> None:
         keep_freed_memory()
-        if os.environ.get("HYDRA_FULL_ERROR"):
-            run()
-            return
+        if not {"-m", "--multirun"} & set(sys.argv):
+            sys.argv[1:] = [as_path(argument) for argument in sys.argv[1:]]
         os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here, not to Hydra's printer
         try:
             run()
         except Exception as error:
-            message = explain(error, configs, script.stem, sys.argv[1:])
-            if message is None:
-                raise
-            sys.exit(f"error: {message}\n(HYDRA_FULL_ERROR=1 shows where)")
+            tell(error)
+            raise
         finally:
-            del os.environ["HYDRA_FULL_ERROR"]
+            if not traceback:
+                del os.environ["HYDRA_FULL_ERROR"]
 
     return main
+
+
+def as_path(argument: str) -> str:
+    """Quote the value of an option that is a path: Hydra would stumble over what names hold."""
+    name, equals, value = argument.partition("=")
+    if name not in PATHS or not value or value[0] in "'\"":
+        return argument
+    value = value.replace("'", "\\'")
+    return f"{name}{equals}'{value}'"
+
+
+def check_kinds(config: DictConfig, name: str) -> None:
+    """Refuse words in place of numbers, and what is neither true nor false in place of that.
+
+    Raises:
+        ValueError: for an override of another kind than its default.
+    """
+    chosen = HydraConfig.get().runtime.choices
+    overrides = [o for o in HydraConfig.get().overrides.task if o[0] not in "+~"]
+    groups = [o for o in overrides if o.partition("=")[0] in chosen]
+    defaults = compose(name, groups)
+    for key in (o.partition("=")[0] for o in overrides if o not in groups):
+        default, value = (OmegaConf.select(c, key) for c in (defaults, config))
+        values = value if OmegaConf.is_list(value) else [value]
+        if isinstance(default, bool) and not isinstance(value, bool):
+            raise ValueError(f"{key}={value} is neither true nor false")
+        numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+        if type(default) in (int, float) and not numbers and value is not None:
+            raise ValueError(f"{key}={value} is no number")
+
+
+def choose_device(word: str) -> torch.device:
+    """Give the device of a word; auto is the GPU, where there is one.
+
+    Raises:
+        ValueError: for a device that cannot be used here.
+    """
+    if word == "auto":
+        word = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.empty(0, device=word).device
+    except (RuntimeError, AssertionError) as error:
+        here = "auto, cpu or cuda" if torch.cuda.is_available() else "auto or cpu"
+        raise ValueError(f"device={word} cannot be used here: choose {here}") from error
 
 
 def explain(error: Exception, configs: str, name: str, arguments: list[str]) -> str | None:

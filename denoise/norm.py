@@ -67,7 +67,7 @@ class _Squash(nn.Module, ABC):
         super().__init__()
         check_word(("paper", "layernorm"), init=init)
         self.init = init
-        self.alpha = nn.Parameter(torch.full((dim if per_channel else 1,), alpha))
+        self.alpha = nn.Parameter(torch.full((dim if per_channel else 1,), float(alpha)))
         self.weight = nn.Parameter(torch.ones(dim))
         self.bias = nn.Parameter(torch.zeros(dim))
 

@@ -18,7 +18,7 @@ from denoise.data.photo import Photo, read_photo, write_photo
 from denoise.data.read import ImageError
 from denoise.inference.memory import parse_memory
 from denoise.inference.restore import Restorer
-from denoise.launch import configure, launch, words
+from denoise.launch import choose_device, configure, launch, words
 from denoise.metrics import psnr, ssim
 from denoise.study.tables import show
 from denoise.training.checkpoint import open_model
@@ -55,9 +55,7 @@ def build(config: DictConfig, folder: Path) -> Any:
     except ImportError as error:
         raise ValueError("the page needs gradio: pip install '.[demo]'") from error
     models = find_models(Path(config.checkpoint))
-    device = config.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = choose_device(config.device)
 
     @lru_cache(maxsize=1)
     def load(name: str) -> tuple[Restorer, bool]:

@@ -1,10 +1,10 @@
 """Clean pictures: python scripts/restore.py checkpoint=PATH input=photo.jpg output=clean.png."""
 
 import glob
-import resource
+import os
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +14,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from denoise.allocator import keep_freed_memory
 from denoise.data.crops import to_float
-from denoise.data.photo import FORMATS, Photo, read_photo, write_photo
+from denoise.data.photo import FORMATS, Photo, check_target, read_photo, write_photo
 from denoise.data.read import ImageError
 from denoise.evaluation.baselines import estimate_sigma
-from denoise.inference.memory import parse_memory
+from denoise.inference.memory import left_of, parse_memory
 from denoise.inference.restore import Report, Restorer
-from denoise.launch import launch
+from denoise.launch import choose_device, launch
 from denoise.study.tables import show
 from denoise.training.checkpoint import open_model
 
@@ -28,17 +28,17 @@ from denoise.training.checkpoint import open_model
 def main(config: DictConfig) -> None:
     """Restore a picture or many; those that fail are listed at the end."""
     keep_freed_memory(large=False)  # what is kept has holes, and memory is bounded here
-    works = plan(str(config.input), Path(config.output), config.overwrite)
-    if config.device == "auto":
-        config.device = "cuda" if torch.cuda.is_available() else "cpu"
+    works, unread = plan(str(config.input), Path(config.output), config.overwrite)
+    device = choose_device(config.device)
     if config.precision not in ("auto", "32", 32, "bf16"):
         raise ValueError(f"precision={config.precision} is unknown: choose auto, 32 or bf16")
     net, made = open_model(config.checkpoint)
     model = made["backbone"]
-    gains = config.device != "cpu" if config.precision == "auto" else config.precision == "bf16"
+    gains = device.type != "cpu" if config.precision == "auto" else config.precision == "bf16"
+    net, channels = net.to(device), model["in_channels"]
     restorer = Restorer(
-        net.to(config.device), model["in_channels"],
-        memory=parse_memory(config.memory) - resident(), tiles=config.tiles,
+        net, channels,
+        memory=left_of(parse_memory(config.memory), net, channels), tiles=config.tiles,
         ensemble=config.ensemble,
         strength=config.strength, autocast=gains,
     )  # fmt: skip
@@ -49,6 +49,7 @@ def main(config: DictConfig) -> None:
             place = f"{number}/{len(works)} {source.name}"
             try:
                 photo = read_photo(source, config.max_pixels)
+                check_target(photo, target, overwrite=config.overwrite)
                 asks = model["sigma_map"]
                 clean, lines = restored(photo, restorer, config.sigma, asks, bar, place)
                 lines += write_photo(clean, target, overwrite=config.overwrite)
@@ -56,15 +57,10 @@ def main(config: DictConfig) -> None:
             except (ImageError, ValueError) as error:
                 failed.append(f"{source}: {error}".replace(f"{source}: {source}", str(source)))
                 show(f"failed: {failed[-1]}")
-    if failed:
-        lines = "\n  ".join(failed)
-        sys.exit(f"error: {len(failed)} of {len(works)} pictures failed:\n  {lines}")
-
-
-def resident() -> int:
-    """Bytes that this process holds already."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    if failed or unread:
+        lines = "\n  ".join([*failed, *unread])
+        also = f" and {len(unread)} of the folders" if unread else ""
+        sys.exit(f"error: {len(failed)} of {len(works)} pictures{also} failed:\n  {lines}")
 
 
 def restored(
@@ -109,33 +105,51 @@ def middle(page: np.ndarray) -> torch.Tensor:
     return to_float(part).permute(2, 0, 1)[None]
 
 
-def plan(source: str, target: Path, overwrite: bool) -> list[tuple[Path, Path]]:
-    """Pair inputs with outputs; of a folder or pattern, those that exist already are done."""
-    if Path(source).is_file() or not (Path(source).is_dir() or glob.has_magic(source)):
-        if target.is_dir():
+def plan(source: str, target: Path, overwrite: bool) -> tuple[list[tuple[Path, Path]], list[str]]:
+    """Pair inputs with outputs, and list the folders that may not be read.
+
+    Of a folder or pattern, those that exist already are done, and what lies in the output is no
+    input. Paths below the folder searched are kept: names alone may occur in several.
+    """
+    folder = os.path.isdir(source)
+    if os.path.isfile(source) or not (folder or glob.has_magic(source)):
+        if os.path.isdir(target):
             target = target / Path(source).name
-        return [(Path(source), target)]
-    works = list(pairs(source, target))
-    if not works:
-        raise ValueError(f"input={source} holds no {', '.join(sorted(FORMATS))} files")
-    todo = [work for work in works if overwrite or not work[1].exists()]
-    if len(todo) < len(works):
-        show(f"{len(works) - len(todo)} of {len(works)} pictures are done already")
-    return todo
-
-
-def pairs(source: str, target: Path) -> Iterator[tuple[Path, Path]]:
-    """Pair the pictures of a folder, with those below, or of a pattern with places in target."""
+        return [(Path(source), target)], []
     if target.suffix.lower() in FORMATS:
         raise ValueError(f"output={target} is one picture, but input={source} may be several")
-    if Path(source).is_dir():
-        for path in sorted(Path(source).rglob("*")):
-            if path.suffix.lower() in FORMATS and target not in path.parents:
-                yield path, target / path.relative_to(source)
+    root, found, unread = pictures(source)
+    start, end = root.resolve(), target.resolve()
+    if start == end and (folder or not overwrite):
+        raise ValueError(f"output={target} is the input folder: choose another folder")
+    if not start.is_relative_to(end):
+        found = [path for path in found if not path.parent.resolve().is_relative_to(end)]
+    if not found:
+        none = f"input={source} holds no {', '.join(sorted(FORMATS))} files"
+        raise ValueError("; ".join(unread) or none)
+    works = [(path, target / path.relative_to(root)) for path in found]
+    todo = [work for work in works if overwrite or not os.path.exists(work[1])]
+    if len(todo) < len(works):
+        show(f"{len(works) - len(todo)} of {len(works)} pictures are done already")
+    return todo, unread
+
+
+def pictures(source: str) -> tuple[Path, list[Path], list[str]]:
+    """Search a folder, and all below it, or by a pattern: where, what, and what was in the way."""
+    unread = []
+
+    def refused(error: OSError) -> None:
+        unread.append(f"{error.filename} cannot be read ({error.strerror}): make it readable")
+
+    if os.path.isdir(source):
+        root = Path(source)
+        walk = os.walk(root, onerror=refused)
+        paths = {Path(folder, name) for folder, _, names in walk for name in names}
     else:
-        for path in sorted(map(Path, glob.glob(source, recursive=True))):
-            if path.suffix.lower() in FORMATS:
-                yield path, target / path.name
+        parts = takewhile(lambda part: not glob.has_magic(part), Path(source).parts)
+        root = Path(*parts)
+        paths = set(map(Path, glob.glob(source, recursive=True)))
+    return root, sorted(path for path in paths if path.suffix.lower() in FORMATS), unread
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The contract of every attention, whatever is in configs/attention."""
 
+import copy
 import math
 from pathlib import Path
 
@@ -7,18 +8,27 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import ROOT, make, options, randomize
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 NAMES = options("attention")
 SIZES = [(1, 1), (3, 5), (7, 9), (8, 8), (13, 16), (17, 6), (64, 40)]
-FAMILIES = {"global", "sparse global", "window", "local", "channel", "gating", "none"}
+VARIANTS = [
+    "acmix attention.pe=official", "cbam attention.pool=avg", "mdta attention.window=8",
+    "neighborhood attention.dilation=2", "neighborhood attention.position_bias=false",
+    "non_local attention.pool=3", "pvt attention.linear=true", "slide attention.border=official",
+    "unfold attention.dilation=2", "unfold attention.border=reflect",
+]  # fmt: skip
 
 
 def mixers(name, dim=16, num_heads=2, index=1):
-    """The mixers that a word of the command line stands for: one, or one a level."""
-    made = make("attention", f"attention={name}")
-    makers = [made] if callable(made) else made
-    return [randomize(maker(dim, num_heads, index)) for maker in makers]
+    """The mixers that words of the command line stand for: one, or one a level."""
+    return [randomize(maker(dim, num_heads, index)) for maker in makers(name)]
+
+
+def makers(name):
+    made = make("attention", *f"attention={name}".split())
+    return [made] if callable(made) else made
 
 
 def image(*shape, seed=1):
@@ -30,6 +40,17 @@ def close(out, expected, tolerance):
     assert (out - expected).abs().max() <= tolerance * max(1, expected.abs().max())
 
 
+def results(mixer, x):
+    """Output and gradients, in the precision of x."""
+    mixer = copy.deepcopy(mixer).to(x.dtype)
+    leaf = x.clone().requires_grad_()
+    for numbers in range(16, 4096, 48):  # freed at once
+        torch.full((numbers,), math.nan)
+    out = mixer(leaf)
+    out.square().mean().backward()
+    return [out.detach(), leaf.grad, *(p.grad for p in mixer.parameters())]
+
+
 def test_every_word_is_a_file_and_every_file_a_word():
     files = Path(ROOT / "denoise" / "attention").glob("[!_]*.py")
     assert sorted(path.stem for path in files) == NAMES
@@ -38,19 +59,22 @@ def test_every_word_is_a_file_and_every_file_a_word():
         assert f"_target_: denoise.attention.{name}." in text
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *VARIANTS])
 class TestContract:
     @pytest.mark.parametrize("size", SIZES, ids=str)
     @pytest.mark.parametrize(("batch", "heads", "index"), [(3, 2, 0), (1, 1, 1)])
-    def test_any_size_with_finite_gradients(self, name, size, batch, heads, index):
+    def test_any_size_and_precision(self, name, size, batch, heads, index):
+        """Against float64, gradients too; what is free in memory is no number."""
         for mixer in mixers(name, num_heads=heads, index=index):
-            x = image(batch, 16, *size).requires_grad_()
-            out = mixer(x)
-            assert out.shape == x.shape
-            out.square().mean().backward()
-            assert torch.isfinite(out).all()
-            for parameter in (x, *mixer.parameters()):
-                assert torch.isfinite(parameter.grad).all()
+            x = image(batch, 16, *size)
+            out, *gradients = results(mixer, x.double())
+            largest = max(gradient.abs().max() for gradient in gradients)
+            for dtype, tolerance in ((torch.float32, 1e-4), (torch.bfloat16, 0.25)):
+                for one, other in zip(results(mixer, x.to(dtype)), [out, *gradients], strict=True):
+                    assert one.shape == other.shape
+                    assert one.dtype == dtype
+                    scale = out.abs().max() if other is out else largest
+                    assert (one - other).abs().max() <= tolerance * scale
 
     def test_every_parameter_has_a_part(self, name):
         for mixer in mixers(name):
@@ -58,8 +82,7 @@ class TestContract:
             assert all(p.grad.abs().sum() > 0 for p in mixer.parameters())
 
     def test_a_fresh_one_adds_nothing_unless_it_says_so(self, name):
-        made = make("attention", f"attention={name}")
-        for maker in [made] if callable(made) else made:
+        for maker in makers(name):
             mixer = maker(16, 2, 1)
             assert (mixer(image(1, 16, 13, 18)).abs().max() == 0) == mixer.facts.quiet
 
@@ -102,7 +125,7 @@ class TestContract:
     def test_weights_know_no_size(self, name):
         for mixer, other in zip(mixers(name), mixers(name, index=3), strict=True):
             mixer(image(1, 16, 64, 64))
-            other.load_state_dict(mixer.state_dict())
+            randomize(other, seed=1).load_state_dict(mixer.state_dict())
             x = image(1, 16, 50, 75)
             torch.testing.assert_close(mixer(x), other(x))
 
@@ -172,6 +195,35 @@ class Residual(torch.nn.Module):
         return x + self.mixer(x)
 
 
+class Operations(TorchDispatchMode):
+    """The names of all that is computed."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.add(func.__name__)
+        return func(*args, **kwargs or {})
+
+
+def possible_families(mixer):
+    facts = mixer.facts
+    x = image(1, 16, 13, 18)
+    with Operations() as run:
+        mixer(x)
+    attends = any("softmax" in name or "attention" in name for name in run.names)
+    if not run.names:
+        return {"none"}
+    if facts.reach is not None:
+        return {"window"} if facts.step > 1 else {"local"} if attends else {"gating"}
+    if facts.cost == "N" and facts.step == 1:
+        return {"channel"}
+    if facts.cost == "N^1.5":
+        return {"window"}
+    return {"global"} if facts.step == 1 else {"sparse global"}
+
+
 def depends(mixer, length, width, axis):
     """Which output rows (columns) change with which input rows (columns): (input, output)."""
     x = 0.3 * image(1, 16, length, width, seed=5).double()
@@ -187,9 +239,14 @@ def depends(mixer, length, width, axis):
 
 @pytest.mark.parametrize("name", NAMES)
 class TestFacts:
-    def test_words(self, name):
+    def test_family(self, name):
+        """It follows from the facts that are tested below, and from whether a softmax is taken."""
         for mixer in mixers(name):
-            assert set(mixer.facts.family.split(" + ")) <= FAMILIES
+            parts = [mixer.first, mixer.second] if name == "dual" else [mixer]
+            families = [part.facts.family for part in parts]
+            assert mixer.facts.family == " + ".join(families)
+            for part, family in zip(parts, families, strict=True):
+                assert family in possible_families(part)
 
     @pytest.mark.parametrize("index", [0, 1])
     @pytest.mark.parametrize("axis", [2, 3], ids=["rows", "columns"])

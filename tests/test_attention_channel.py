@@ -42,14 +42,29 @@ def gelu(x):
     return x * (1 + torch.erf(x / 2**0.5)) / 2
 
 
-@pytest.mark.parametrize("heads", [1, 2, 4])
+@pytest.mark.parametrize("size", ODD_SIZES, ids=str)
+@pytest.mark.parametrize("heads", [1, 4])
 @pytest.mark.parametrize("bias", [False, True])
-def test_mdta_is_restormers(heads, bias):
+def test_mdta_is_restormers(heads, bias, size):
     official = randomize(Attention(16, heads, bias)).double()
     mixer = MDTA(16, heads, 0, bias=bias).double()
     mixer.load_state_dict(official.state_dict())
-    x = normal(2, 16, 9, 13)
+    x = normal(2, 16, *size)
     assert_same((mixer, parameters(mixer)), (official, parameters(official)), x)
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_mdta_of_a_large_image_fits_float16(autocast):
+    """Its sums over pixels do not."""
+    mixer, x = randomize(MDTA(16, 2, 0)), 10 * normal(1, 16, 256, 256)
+    exact = mixer.double()(x)
+    mixer.to(torch.float32 if autocast else torch.float16)
+    leaf = x.to(mixer.qkv.weight.dtype).requires_grad_()
+    with torch.autocast("cpu", torch.float16, enabled=autocast):
+        out = mixer(leaf)
+    out.double().mean().backward()
+    assert (out - exact).abs().max() < 0.01 * exact.abs().max()
+    assert all(torch.isfinite(p.grad).all() for p in (leaf, *mixer.parameters()))
 
 
 def mdta_by_windows(mixer, window, stride, x):
@@ -100,7 +115,7 @@ def test_mdta_in_windows_keeps_the_contract(window, stride, monkeypatch):
     monkeypatch.setattr(test_attention, "mixers", mixers)
     contract, facts = test_attention.TestContract(), test_attention.TestFacts()
     for size in test_attention.SIZES:
-        contract.test_any_size_with_finite_gradients("mdta", size, 3, 2, 0)
+        contract.test_any_size_and_precision("mdta", size, 3, 2, 0)
         contract.test_padding_carries_no_weight("mdta", size, monkeypatch)
     for dtype in (torch.float32, torch.bfloat16):
         contract.test_precision("mdta", dtype)
@@ -159,20 +174,24 @@ def test_sca_by_pixels(size):
 
 
 @pytest.mark.parametrize("size", ODD_SIZES, ids=str)
-def test_cbam_is_timms(size):
-    official = randomize(CbamModule(16, 1 / 4, mlp_bias=True, act_layer=nn.LeakyReLU))
-    official = official.double().eval()
-    nn.init.constant_(official.spatial.conv.bn.weight, (1 + official.spatial.conv.bn.eps) ** 0.5)
-    nn.init.zeros_(official.spatial.conv.bn.bias)
-    mixer = CBAM(16, 2, 0, reduction=4).double()
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_cbam_is_timms(size, batch_norm):
+    act = nn.ReLU if batch_norm else nn.LeakyReLU
+    official = randomize(CbamModule(16, 1 / 4, mlp_bias=True, act_layer=act)).double()
+    mixer = CBAM(16, 2, 0, reduction=4, official=batch_norm).double()
+    if batch_norm:
+        mixer.norm.load_state_dict(official.spatial.conv.bn.state_dict())
+    else:
+        official.spatial.conv.bn = nn.Identity()
     names = {"channel.0": "channel.fc1", "channel.2": "channel.fc2", "spatial": "spatial.conv.conv"}
     state = {
         f"{a}.{n}": p for a, b in names.items()
         for n, p in official.get_submodule(b).named_parameters()
     }  # fmt: skip
-    mixer.load_state_dict(state)
+    mixer.load_state_dict(state, strict=not batch_norm)
     mixer.spatial.weight.data = mixer.spatial.weight.data.flip(1)  # timm's has the mean first
     state["spatial.weight"] = theirs = official.spatial.conv.conv.weight
+    state |= {f"norm.{n}": p for n, p in official.spatial.conv.bn.named_parameters()}
     hooked = mixer.spatial.weight.register_hook(lambda gradient: gradient.flip(1))
     assert theirs.shape == mixer.spatial.weight.shape
     assert_same((mixer, parameters(mixer)), (official, state), normal(2, 16, *size))

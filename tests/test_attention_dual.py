@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import make, normal, randomize
+from conftest import assert_same, make, normal, parameters, randomize
 from test_attention import depends
 
 WORDS = ("attention=dual", "attention@attention.first=neighborhood",
@@ -12,10 +12,13 @@ WORDS = ("attention=dual", "attention@attention.first=neighborhood",
 @pytest.mark.parametrize("order", ["sequence", "parallel"])
 def test_dual_is_the_sum_of_its_two(order):
     mixer = randomize(make("attention", *WORDS, f"attention.order={order}")(16, 2, 1)).double()
-    x = normal(2, 16, 13, 18)
-    first = mixer.first(x)
-    second = mixer.second(x + first) if order == "sequence" else mixer.second(x)
-    torch.testing.assert_close(mixer(x), first + second)
+
+    def parts(x):
+        first = mixer.first(x)
+        return first + mixer.second(x + first if order == "sequence" else x)
+
+    own = parameters(mixer)
+    assert_same((mixer, own), (parts, own), normal(2, 16, 13, 18))
 
 
 @pytest.mark.parametrize("order", ["sequence", "parallel"])

@@ -96,6 +96,54 @@ def test_a_few_images_or_rows_at_a_time_give_what_all_give(kind, limit, monkeypa
     assert_same(few, whole, normal(3, 8, 17, 26))
 
 
+@pytest.mark.parametrize("size", ODD_SIZES, ids=str)
+@pytest.mark.parametrize(("kernel", "dilation"), [(7, 1), (3, 1), (21, 1), (3, 2), (7, 4)])
+@pytest.mark.parametrize("kind", [NeighborhoodAttention, UnfoldAttention])
+def test_the_form_for_compilers_is_the_same(kind, kernel, dilation, size, monkeypatch):
+    mixer = randomize(kind(8, 2, 0, kernel_size=kernel, dilation=dilation)).double()
+
+    def traced(x):
+        with monkeypatch.context() as patch:
+            patch.setattr(torch.compiler, "is_compiling", lambda: True)
+            return mixer(x)
+
+    own = parameters(mixer)
+    assert_same((traced, own), (mixer, own), normal(2, 8, *size))
+
+
+def acmix_of_a_package(x, qkv, heads, attention, convolution, **named):
+    """ACmix of fightingcv-attention, with our projection of queries, keys and values."""
+    package = pytest.importorskip("fightingcv_attention.attention.ACmixAttention")
+    theirs = package.ACmix(8, 8, attention, heads, convolution).double()
+    theirs.dep_conv.padding = (convolution // 2,) * 2  # theirs fits a kernel of 3 alone
+    for kind in ("weight", "bias"):
+        for i, part in enumerate(getattr(qkv, kind).chunk(3)):
+            named[f"conv{i + 1}.{kind}"] = part
+    torch.set_default_dtype(torch.float64)
+    try:
+        return torch.func.functional_call(theirs, named, x)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("size", [(7, 9), (8, 8), (17, 13)], ids=str)
+@pytest.mark.parametrize("kernel", [3, 7])
+def test_unfold_is_the_attention_of_acmix(kernel, size):
+    """Without positions and projection, at a mirrored border."""
+    mixer = randomize(UnfoldAttention(8, 2, 0, kernel_size=kernel, border="reflect")).double()
+    with torch.no_grad():
+        mixer.position_bias.zero_()
+    one, none = torch.ones(1).double(), torch.zeros(1).double()
+    rest = {"rate1": one, "rate2": none, "conv_p.weight": torch.zeros(4, 2, 1, 1).double()}
+
+    def official(x):
+        out = acmix_of_a_package(x, mixer.qkv, 2, kernel, 3, **rest)
+        return mixer.proj(out)
+
+    own = {name: p for name, p in parameters(mixer).items() if name != "position_bias"}
+    assert_same((mixer, own), (official, own), normal(2, 8, *size))
+
+
 def convolved(mixer, x):
     """The convolution's half of ACmix, step by step: a linear map over heads, then shifts."""
     B, _, H, W = x.shape
@@ -127,28 +175,18 @@ def test_acmix_by_pixels(size, attention, convolution):
 @pytest.mark.parametrize(("size", "heads"), [((7, 9), 2), ((8, 8), 1), ((17, 13), 4)], ids=str)
 @pytest.mark.parametrize(("attention", "convolution"), [(7, 3), (3, 5)])
 def test_acmix_is_the_papers(size, heads, attention, convolution):
-    package = pytest.importorskip("fightingcv_attention.attention.ACmixAttention")
     mixer = ACmix(8, heads, 0, kernel_att=attention, kernel_conv=convolution, pe="official")
     randomize(mixer).double()
-    theirs = package.ACmix(8, 8, attention, heads, convolution).double()
-    theirs.dep_conv.padding = (convolution // 2,) * 2  # theirs fits a kernel of 3 alone
 
     def official(x):
-        weights, biases = mixer.qkv.weight.chunk(3), mixer.qkv.bias.chunk(3)
-        named = {f"conv{i + 1}.weight": weight for i, weight in enumerate(weights)}
-        named |= {f"conv{i + 1}.bias": bias for i, bias in enumerate(biases)}
-        named |= {
+        named = {
             "conv_p.weight": mixer.positions.weight,
             "fc.weight": mixer.fc.weight[..., None, None],
             "dep_conv.weight": mixer.shifts,
             "rate1": mixer.rate1,
             "rate2": mixer.rate2,
         }
-        torch.set_default_dtype(torch.float64)
-        try:
-            return torch.func.functional_call(theirs, named, x)
-        finally:
-            torch.set_default_dtype(torch.float32)
+        return acmix_of_a_package(x, mixer.qkv, heads, attention, convolution, **named)
 
     assert_same((mixer, parameters(mixer)), (official, parameters(mixer)), normal(2, 8, *size))
 

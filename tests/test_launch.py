@@ -20,6 +20,9 @@ from test_training import QUICK, photos  # noqa: F401  (a fixture)
         ("backbone.num_heads=[1,2]", r"num_blocks has 4 levels, num_heads 2"),
         ("data@train=folder", r"train\.folder\.path=\.\.\."),
         ("sigma=-3", "sigma=-3"),
+        ("shuffle_channels=no", "shuffle_channels=no is neither true nor false"),
+        ("trainer.max_steps=many", "trainer.max_steps=many is no number"),
+        ("sigma=[15,low]", "is no number"),
         ("data_dir=nowhere data@val=bsd32", "nowhere/bsd32.*fetch_data"),
         ("resume=nothing.ckpt", "nothing.ckpt: no such checkpoint"),
         ("patch=5000", "less than crops of 5000"),
@@ -29,8 +32,7 @@ def test_what_is_refused_is_answered_in_a_line(command, word, answer):
     with pytest.raises(SystemExit) as exit_:
         command("train", *word.split(), "hydra.run.dir=run")
     assert exit_.match("^error: ")
-    first = str(exit_.value).removesuffix("\n(HYDRA_FULL_ERROR=1 shows where)")
-    assert re.search(answer, first), first
+    assert re.search(answer, str(exit_.value)), str(exit_.value)
 
 
 def test_errors_that_are_ours_keep_their_traceback(command, monkeypatch):

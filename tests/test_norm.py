@@ -71,10 +71,11 @@ def test_a_squash_is_its_formula(kind, per_channel):
     assert_same((norm, parameters(norm)), (formula, parameters(norm)), image())
 
 
+@pytest.mark.parametrize("alpha", [0.2, 2])
 @pytest.mark.parametrize("name", ["dyt", "derf"])
-def test_a_squash_starts_at_the_alpha_of_the_command_line(name):
-    norm = make("norm", f"norm={name}", "norm.alpha=0.2", "norm.per_channel=true")(6)
-    assert norm.alpha.tolist() == pytest.approx([0.2] * 6)
+def test_a_squash_starts_at_the_alpha_of_the_command_line(name, alpha):
+    norm = make("norm", f"norm={name}", f"norm.alpha={alpha}", "norm.per_channel=true")(6)
+    assert norm.alpha.tolist() == pytest.approx([alpha] * 6)
     assert all(p.sum() == 0 for n, p in norm.named_parameters() if n in ("shift", "bias"))
 
 

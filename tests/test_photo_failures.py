@@ -12,7 +12,7 @@ from test_photo import ICC, XMP, noise, photo_of, save_pil
 from test_photo_metadata import exif_of
 
 from denoise.data import photo as photo_module
-from denoise.data.photo import Metadata, Photo, read_photo, write_photo
+from denoise.data.photo import Metadata, Photo, check_target, read_photo, write_photo
 from denoise.data.read import ImageError
 
 
@@ -43,6 +43,13 @@ def test_a_tiff_cut_between_pages_is_not_a_shorter_tiff(tmp_path):
             read_photo(tmp_path / "a.tif")
 
 
+def test_a_tiff_cut_before_its_first_page_is_damaged(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", noise(1, "u2")[..., 0])
+    (tmp_path / "a.tif").write_bytes((tmp_path / "a.tif").read_bytes()[:8])
+    with pytest.raises(ImageError, match=r"cannot be read \(the file is damaged\): give a whole"):
+        read_photo(tmp_path / "a.tif")
+
+
 def test_files_that_are_no_pictures_give_one_line(tmp_path, monkeypatch):
     (tmp_path / "empty.png").touch()
     (tmp_path / "text.jpg").write_text("no picture")
@@ -64,6 +71,9 @@ def test_files_that_are_no_pictures_give_one_line(tmp_path, monkeypatch):
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(photo_module.Path, "open", refuse)
+    with pytest.raises(ImageError, match=r"empty\.png may not be read by you: change its perm"):
+        read_photo(tmp_path / "empty.png")
+    monkeypatch.setattr(photo_module.Path, "is_dir", refuse)  # as in a folder that is locked
     with pytest.raises(ImageError, match=r"empty\.png may not be read by you: change its perm"):
         read_photo(tmp_path / "empty.png")
 
@@ -115,11 +125,30 @@ def test_names_that_cannot_be_written(tmp_path):
     with pytest.raises(ImageError, match=r"folder\.png is a folder: choose another name"):
         write_photo(photo, tmp_path / "folder.png", overwrite=True)
     (tmp_path / "file").touch()
-    with pytest.raises(ImageError, match=r"cannot be written \(.+\): free space"):
+    with pytest.raises(ImageError, match=r"a\.png cannot be written \(.*file is a file\): choose"):
         write_photo(photo, tmp_path / "file" / "a.png")
     wide = photo_of(np.zeros((1, 20000, 1), np.uint8))
     with pytest.raises(ImageError, match=r"a\.webp can have 16383 pixels a side: choose suffix"):
         write_photo(wide, tmp_path / "a.webp")
+
+
+def test_folders_that_refuse(tmp_path, monkeypatch):
+    photo, path = photo_of(noise(3)), tmp_path / "new" / "a.png"
+
+    def refuse(*args, **kwargs):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(photo_module.Path, "write_bytes", refuse)
+        with pytest.raises(
+            ImageError, match=r"written \(Permission denied\): choose another folder"
+        ):
+            write_photo(photo, path)
+    path.parent.rmdir()
+    monkeypatch.setattr(photo_module.os, "access", lambda folder, mode: folder != tmp_path)
+    with pytest.raises(ImageError, match=r"may not write into .*\): change its permissions or ch"):
+        check_target(photo, path)
+    assert not path.parent.exists()
 
 
 def test_nothing_is_overwritten_unasked(tmp_path):

@@ -143,6 +143,30 @@ def test_metadata_from_every_format_to_every_other(tmp_path, source, suffix, dty
         assert_described(tmp_path / f"b.{suffix}")
 
 
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+def test_descriptions_in_a_bigtiff(tmp_path, byteorder):
+    told = {"description": "A long description", "software": "s", "metadata": None}
+    page = noise(3, np.uint16)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, page, photometric="rgb", bigtiff=True, byteorder=byteorder, **told)
+    found = read_photo(path)
+    assert found.notes == []
+    write_photo(found, tmp_path / "b.tif")
+    with tifffile.TiffFile(tmp_path / "b.tif") as tiff:
+        assert not tiff.is_bigtiff
+        assert tiff.pages.first.description == "A long description"
+        assert tiff.pages.first.software == "s"
+
+
+def test_exif_in_a_bigtiff(tmp_path):
+    save_pil(tmp_path / "a.tif", noise(3), exif=exif_of(1).tobytes(), big_tiff=True)
+    assert (tmp_path / "a.tif").read_bytes()[2] == 43
+    found = read_photo(tmp_path / "a.tif")
+    assert found.notes == []
+    write_photo(found, tmp_path / "b.jpg")
+    assert_described(tmp_path / "b.jpg")
+
+
 def test_orientation_in_xmp_is_set_as_well(tmp_path):
     save_pil(tmp_path / "a.jpg", noise(3), xmp=XMP, exif=exif_of(6))
     assert read_photo(tmp_path / "a.jpg").metadata.xmp == XMP.replace(b"6", b"1")

@@ -1,5 +1,6 @@
 """Restoring pictures: exact whatever the tiles, alike in depth, and one bad file stops no other."""
 
+import errno
 import os
 
 import numpy as np
@@ -67,10 +68,32 @@ def test_global_attention_is_blended_or_refused(tmp_path):
     memory = int(RESERVE * peak_bytes(net, 3, 160, 160)) + 2 * pixels.nbytes
     out, report = Restorer(net, 3, memory=memory)(pixels, None)
     assert report.how == "blended tiles"
+    assert "MDTA" in report.notes[0]
     assert report.overlap
     assert out.shape == pixels.shape
     with pytest.raises(ValueError, match=r"MDTA"):
         Restorer(net, 3, memory=memory, tiles="exact")(pixels, None)
+
+
+def test_what_exact_tiles_would_take_is_told(tmp_path):
+    net = save(tmp_path / "a.ckpt", plain(*TINY, "attention=swin")).eval()
+    pixels = np.asarray(chelsea())[:, :240]
+    memory = int(RESERVE * peak_bytes(net, 3, 48, 48)) + 2 * pixels.nbytes
+    report = Restorer(net, 3, memory=memory)(pixels, None)[1]
+    assert report.how == "blended tiles"
+    assert report.notes[0].startswith("not exact: tiles of ")
+    more = int(report.notes[1].split(" MiB more would make it exact")[0]) + 1
+    report = Restorer(net, 3, memory=memory + more * 2**20)(pixels, None)[1]
+    assert report.how in ("exact tiles", "whole")
+
+
+@pytest.mark.parametrize("name", ["x[1] (a,b=c).png", "größe 100%.png", "2024", "it's.png"])
+def test_any_name_will_do(restore, tmp_path, name):
+    save(tmp_path / "a.ckpt", plain(*TINY))
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    Image.fromarray(chelsea()[:40, :50]).save(tmp_path / name, "png")
+    restore(f"input={name}", "output=clean.png")
+    assert (tmp_path / "clean.png").exists()
 
 
 @pytest.mark.parametrize("kind", ["grey", "16", "float", "alpha"])
@@ -148,19 +171,91 @@ def test_a_folder_goes_on_past_bad_files_and_resumes(restore, photo, tmp_path, c
     assert os.stat(tmp_path / "out/a.png").st_mtime_ns == stamp
 
 
+def test_pictures_of_one_name_keep_their_folders(restore, photo, tmp_path, capfd):
+    names = ["da/x.png", "db/x.png", "zo/old.png"]
+    net = save(tmp_path / "a.ckpt", plain(*TINY)).eval()
+    pixels = np.asarray(Image.open(photo))
+    for shift, name in enumerate(names):
+        (tmp_path / name).parent.mkdir()
+        Image.fromarray(np.roll(pixels, shift, 0)).save(tmp_path / name)
+    for _ in range(2):
+        restore("input=??/*.png", "output=zo")
+        restore("input=d?/**/**/x.png", "output=zo")
+    assert "2 of 2 pictures are done already" in capfd.readouterr().out
+    found = sorted(str(p.relative_to(tmp_path / "zo")) for p in (tmp_path / "zo").rglob("*.png"))
+    assert found == ["da/x.png", "db/x.png", "old.png"]
+    for shift, name in enumerate(names[:2]):
+        expected = by_hand(net, np.roll(pixels, shift, 0))
+        assert np.array_equal(np.asarray(Image.open(tmp_path / "zo" / name)), expected)
+    restore("input=da/*.png", "output=flat")
+    assert (tmp_path / "flat/x.png").exists()
+
+
+@pytest.mark.parametrize("locked", ["in/b", "in"])
+def test_folders_that_cannot_be_read_are_told(restore, photo, tmp_path, monkeypatch, locked):
+    save(tmp_path / "a.ckpt", plain(*TINY))
+    for name in ("in/a", "in/b"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "x.png").write_bytes(photo.read_bytes())
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path) == locked:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(SystemExit) as end:
+        restore("input=in", "output=out")
+    assert f"{locked} cannot be read (Permission denied): make it readable" in str(end.value)
+    assert (tmp_path / "out/a/x.png").exists() == (locked == "in/b")
+    if locked == "in/b":
+        assert "0 of 1 pictures and 1 of the folders failed" in str(end.value)
+
+
 @pytest.mark.parametrize(
     ("words", "answer"),
     [
         (["input=photo.png", "output=photo.png"], "overwrite=true"),
-        (["input=missing.png", "output=x.png"], "missing.png"),
         (["input=photo.png", "output=x.xyz"], "xyz"),
+        (["input=pages.tif", "output=x.png"], "cannot hold 2 pages"),
+        (["input=photo.png", "output=locked/new/x.png"], "may not write into locked"),
+    ],
+)
+def test_what_cannot_be_written_is_not_restored(
+    restore, photo, tmp_path, monkeypatch, words, answer
+):
+    save(tmp_path / "a.ckpt", plain(*TINY))
+    frames = [Image.open(photo)] * 2
+    frames[0].save(tmp_path / "pages.tif", save_all=True, append_images=frames[1:])
+    (tmp_path / "locked").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != "locked")
+    monkeypatch.setattr(Restorer, "__call__", None)
+    with pytest.raises(SystemExit) as end:
+        restore(*words)
+    assert answer in str(end.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (["input=missing.png", "output=x.png"], "missing.png"),
         (["input=photo.png", "output=x.png", "memory=much"], "'much'"),
-        (["input=photo.png", "output=x.png", "memory=1kB"], "memory"),
+        (["input=photo.png", "output=x.png", "memory=2"], "2 is no size of memory"),
+        (["input=photo.png", "output=x.png", "memory=1MiB"], "memory=1MiB, but the program alone"),
+        (["input=photo.png", "output=x.png", "sigma=nan"], "sigma=nan is no strength of noise"),
+        (["input=photo.png", "output=x.png", "sigma=-5"], "sigma=-5 is no strength of noise"),
+        (["input=photo.png", "output=x.png", "sigma=low"], "sigma=low is no strength of noise"),
+        (["input=photo.png", "output=x.png", "strength=much"], "strength=much is no number"),
+        (["input=photo.png", "output=x.png", "ensemble=no"], "ensemble=no is neither true nor"),
+        (["input=photo.png", "output=x.png", "device=tpu"], "device=tpu cannot be used here"),
         (["input=photo.png", "output=x.png", "strength=2"], "strength=2"),
         (["input=photo.png", "output=x.png", "tiles=small"], "tiles=small"),
         (["input=photo.png", "output=x.png", "precision=8"], "precision=8"),
         (["input=photo.png", "output=x.png", "max_pixels=100"], "max_pixels"),
         (["input=*.gif", "output=out"], "holds no"),
+        (["input=.", "output=./"], "is the input folder: choose another folder"),
+        (["input=*.png", "output=."], "is the input folder: choose another folder"),
         (["input=*.png", "output=x.png"], "output=x.png is one picture"),
     ],
 )

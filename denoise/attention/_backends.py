@@ -50,6 +50,7 @@ def by_flex(
 def _compiled(device: str) -> Any:
     # Without compilation it makes the full table of pixels by pixels. With sizes left open the
     # code that torch 2.15 writes for a CPU does not compile.
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 64)
     return torch.compile(flex_attention, dynamic=False if device == "cpu" else None)
 
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from denoise.attention._tiles import by_tiles
+from denoise.attention._tiles import at_once, by_tiles
 
 Attend = Callable[[Tensor, Tensor, tuple[int, int], Literal["shift", "mask"]], Tensor]
 
@@ -43,6 +43,8 @@ def local_attention(
     if border == "shift":
         kernel = tuple(max(1, min(kernel_size, length // step)) for length in (H, W))
     qkv = qkv.permute(0, 2, 3, 1).unflatten(3, (3, N, C // 3 // N))
+    if attend is by_tiles and torch.compiler.is_compiling():
+        return at_once(qkv, bias, kernel, border, step).flatten(3).permute(0, 3, 1, 2)
     if step == 1:
         return attend(qkv, bias, kernel, border).flatten(3).permute(0, 3, 1, 2)
     # Pixels step apart form an image of their own; at most two lengths per axis.

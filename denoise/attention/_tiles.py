@@ -25,35 +25,44 @@ def by_tiles(qkv: Tensor, bias: Tensor, kernel: tuple[int, int], border: Border)
         border: `shift` moves a neighbourhood inward, which must not be larger than the image;
             `mask` hides what of it is outside.
     """
-    if torch.compiler.is_compiling():
-        return _at_once(qkv, bias.to(qkv.dtype), kernel, border)
     return _ByRows.apply(qkv.contiguous(), bias, kernel, border)
 
 
 class _Axis:
     """How one axis of an image is cut into tiles of queries and the spans of their keys.
 
-    `bias` gives for each query and key of a tile its place in the table: (tiles, tile, span).
+    A tile holds pixels `step` apart, those of the first offset come first. `queries` (tiles, tile)
+    and `keys` (tiles, span) are pixels of the axis; `bias` gives for each query and key of a tile
+    its place in the table: (tiles, tile, span).
     """
 
-    def __init__(self, length: int, tile: int, kernel: int, border: Border, bias: Tensor) -> None:
+    def __init__(
+        self, length: int, tile: int, kernel: int, border: Border, bias: Tensor, step: int = 1
+    ) -> None:
         self.length, self.tile, self.kernel = length, tile, kernel
-        self.tiles = (length + tile - 1) // tile
-        self.span = min(length, tile + kernel - 1)
-        first = torch.arange(self.tiles, device=bias.device) * tile
-        self.start = (first - kernel // 2).clamp(0, length - self.span)
-        self.queries = (first[:, None] + torch.arange(tile, device=bias.device)).clamp(
-            max=length - 1
-        )
-        self.keys = self.start[:, None] + torch.arange(self.span, device=bias.device)
-        low = self.queries - kernel // 2
+        most = (length + step - 1) // step
+        per_offset = (most + tile - 1) // tile
+        self.tiles = step * per_offset
+        self.span = min(most, tile + kernel - 1)
+        number = torch.arange(self.tiles, device=bias.device)
+        offset, first = (number // per_offset)[:, None], (number % per_offset)[:, None] * tile
+        count = ((length - offset + step - 1) // step).clamp(min=1)  # no query without a key
+        query = first + torch.arange(tile, device=bias.device)
+        query = query.minimum(count - 1).clamp(min=0)
+        start = (first - kernel // 2).clamp(0, most - self.span)
+        key = start + torch.arange(self.span, device=bias.device)
+        self.queries, self.keys = ((offset + step * t).clamp(max=length - 1) for t in (query, key))
+        low = query - kernel // 2
         if border == "shift":
-            low = low.clamp(0, length - kernel)
-        number = self.keys[:, None] - low[:, :, None]
+            low = low.minimum(count - kernel).clamp(min=0)
+        seen = key[:, None] - low[:, :, None]
+        seen = (seen >= 0) & (seen < kernel) & (key < count)[:, None]
         side = bias.shape[1]
-        place = self.keys[:, None] - self.queries[:, :, None] + side // 2
+        place = key[:, None] - query[:, :, None] + side // 2
         # A row and column beyond the table stand for a key that is not seen.
-        self.bias = place.masked_fill((number < 0) | (number >= kernel), side)
+        self.bias = place.masked_fill(~seen, side)
+        pixel = torch.arange(length, device=bias.device)
+        self.places = pixel % step * (per_offset * tile) + pixel // step
 
     def starts(self) -> list[int]:
         """Where spans begin: they stay within the image."""
@@ -61,12 +70,20 @@ class _Axis:
         return [min(max(t - self.kernel // 2, 0), self.length - self.span) for t in firsts]
 
 
-def _at_once(qkv: Tensor, bias: Tensor, kernel: tuple[int, int], border: Border) -> Tensor:
-    """Attend in one step, which a compiler can trace with height and width left open."""
+def at_once(
+    qkv: Tensor, bias: Tensor, kernel: tuple[int, int], border: Border, step: int
+) -> Tensor:
+    """Attend in one step, which a compiler can trace with height and width left open.
+
+    As `by_tiles`, to pixels `step` apart.
+    """
     B, H, W, _, N, D = qkv.shape
-    y = _Axis(H, min(TILE[0], H), kernel[0], border, bias)
-    x = _Axis(W, min(TILE[1], W), kernel[1], border, bias)
-    mask = F.pad(bias, (0, 1, 0, 1), value=-torch.inf)[:, y.bias][..., x.bias]
+    y, x = (
+        _Axis(length, min(tile, (length + step - 1) // step), k, border, bias, step)
+        for length, tile, k in zip((H, W), TILE, kernel, strict=True)
+    )
+    table = F.pad(bias.to(qkv.dtype), (0, 1, 0, 1), value=-torch.inf)
+    mask = table[:, y.bias][..., x.bias]
     q = qkv[:, :, :, 0][:, y.queries][:, :, :, x.queries].permute(0, 1, 3, 5, 2, 4, 6)
     kv = qkv[:, :, :, 1:][:, y.keys][:, :, :, x.keys].permute(5, 0, 1, 3, 6, 2, 4, 7)
     out = F.scaled_dot_product_attention(
@@ -78,8 +95,8 @@ def _at_once(qkv: Tensor, bias: Tensor, kernel: tuple[int, int], border: Border)
     )
     out = out.view(B, y.tiles, x.tiles, N, y.tile, x.tile, D).permute(0, 1, 4, 2, 5, 3, 6)
     out = out.reshape(B, y.tiles * y.tile, x.tiles * x.tile, N, D)
-    # Cropped by copies: the exporter would hold every later size to the strides of this one.
-    return out[:, torch.arange(H, device=out.device)][:, :, torch.arange(W, device=out.device)]
+    # By copies: the exporter would hold every later size to the strides of this one.
+    return out[:, y.places][:, :, x.places]
 
 
 class _ByRows(torch.autograd.Function):

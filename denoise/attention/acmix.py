@@ -78,7 +78,11 @@ class ACmix(nn.Module):
         if self.positions is None:
             return local_attention(qkv, self.position_bias, self.kernel_att, 1, "mask")
         q, k, v = qkv.chunk(3, 1)
-        y, x = (torch.linspace(-1, 1, n, dtype=k.dtype, device=k.device) for n in k.shape[2:])
+        # Not by linspace: the exporter would settle on one size.
+        y, x = (
+            torch.arange(n, dtype=k.dtype, device=k.device) * (2 / torch.sym_max(n - 1, 1)) - 1
+            for n in k.shape[2:]
+        )
         place = torch.stack(torch.meshgrid(x, y, indexing="xy"))[None]
         # What the paper adds for the query is the same for all its keys and leaves the softmax be.
         k = k - self.positions(place).repeat(1, self.num_heads, 1, 1)

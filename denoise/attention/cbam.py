@@ -13,8 +13,9 @@ from denoise.pointwise import Pointwise
 class CBAM(nn.Module):
     """Channel gate, then pixel gate, of CBAM (Woo et al. 2018, arXiv 1807.06521).
 
-    Without the paper's batch norm before the second gate, which ties an image to the others of its
-    batch, and with a leaky ReLU in the first: of its few hidden units a plain one may lose all.
+    Without the official code's batch norm before the second gate, which ties an image to the others
+    of its batch, and with a leaky ReLU in the first: of its few hidden units a plain one may lose
+    all.
 
     Args:
         dim: channels.
@@ -24,6 +25,7 @@ class CBAM(nn.Module):
         pool: what the channel gate sees, mean and maximum of each channel or the mean alone; the
             maximum of noise grows with the size of the image.
         kernel_size: odd side of the pixel gate's convolution.
+        official: with the batch norm and the plain ReLU.
 
     Raises:
         ValueError: for an even kernel_size or an unknown pool.
@@ -38,14 +40,17 @@ class CBAM(nn.Module):
         reduction: int = 16,
         pool: Literal["avg_max", "avg"] = "avg_max",
         kernel_size: int = 7,
+        official: bool = False,
     ) -> None:
         super().__init__()
         check_odd(kernel_size=kernel_size)
         check_word(("avg_max", "avg"), pool=pool)
         hidden = max(1, dim // reduction)
         self.pool = pool
-        self.channel = nn.Sequential(Pointwise(dim, hidden), nn.LeakyReLU(), Pointwise(hidden, dim))
+        act = nn.ReLU() if official else nn.LeakyReLU()
+        self.channel = nn.Sequential(Pointwise(dim, hidden), act, Pointwise(hidden, dim))
         self.spatial = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
+        self.norm = nn.BatchNorm2d(1, momentum=0.01) if official else nn.Identity()
 
     @property
     def facts(self) -> Facts:
@@ -59,4 +64,4 @@ class CBAM(nn.Module):
             logits = logits + self.channel(x.amax((2, 3), keepdim=True))
         x = x * logits.sigmoid()
         summary = torch.cat([x.amax(1, keepdim=True), x.mean(1, keepdim=True)], dim=1)
-        return x * self.spatial(summary).sigmoid()
+        return x * self.norm(self.spatial(summary)).sigmoid()

@@ -55,9 +55,7 @@ class DeformableAttention(nn.Module):
         self.proj = nn.Linear(dim, dim)
         zero(self.proj)
         self.position = nn.Conv2d(dim, dim, 3, padding=1, groups=dim)
-        self.offset_conv = nn.Conv2d(
-            width, width, offset_kernel, stride, padding=offset_kernel // 2, groups=width
-        )
+        self.offset_conv = nn.Conv2d(width, width, offset_kernel, stride, groups=width)
         self.offset_norm = nn.LayerNorm(width)
         self.offset_proj = nn.Linear(width, 2, bias=False)
         # Keys begin near their cells' centres: one that is clamped to the border does not learn.
@@ -91,6 +89,8 @@ class DeformableAttention(nn.Module):
 
     def _places(self, q: Tensor) -> Tensor:
         """Where keys are read: (B, h, w, 2), x then y, the image's outer edges at -1 and 1."""
+        # Padded here: oneDNN's bfloat16 gradient of a kernel larger than its image is junk.
+        q = F.pad(q, 4 * (self.offset_conv.kernel_size[0] // 2,), value=0.0)
         hidden = self.offset_conv(q).permute(0, 2, 3, 1)
         offset = self.offset_proj(F.gelu(self.offset_norm(hidden)))
         offset = offset.to(torch.promote_types(offset.dtype, torch.float32))

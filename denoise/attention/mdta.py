@@ -118,8 +118,10 @@ class _Products(torch.autograd.Function):
 
     @staticmethod
     def forward(q: Tensor, k: Tensor, num_heads: int) -> tuple[Tensor, Tensor]:
-        # The squares of a large image overflow float16.
         wide = torch.promote_types(q.dtype, torch.float32)
+        if q.dtype == torch.float16:  # the sums of a large image overflow it
+            with torch.autocast(q.device.type, enabled=False):
+                return _Products.forward(q.to(wide), k.to(wide), num_heads)
         # Five times as fast as vector_norm over an axis that is not the last.
         squares = torch.stack([t.to(wide).square().sum(1) for t in (q, k)], dim=1)
         return squares, (_heads(q, num_heads).mT @ _heads(k, num_heads)).to(wide)
@@ -132,10 +134,12 @@ class _Products(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d_squares: Tensor, d_gram: Tensor) -> tuple[Tensor | None, ...]:
         q, k = ctx.saved_tensors
-        d_gram = d_gram.to(q.dtype)
+        # What is far below one would vanish in float16.
+        narrow = q.dtype if q.dtype != torch.float16 else d_gram.dtype
+        d_gram = d_gram.to(narrow)
         gradients = []
         for i, one, other, d in ((0, q, k, d_gram.mT), (1, k, q, d_gram)):
-            d_one = (_heads(other, d.shape[1]) @ d).transpose(1, 2).flatten(2)
+            d_one = (_heads(other.to(narrow), d.shape[1]) @ d).transpose(1, 2).flatten(2)
             gradients.append(torch.addcmul(d_one, one, 2 * d_squares[:, i, None]).to(one.dtype))
         return *gradients, None
 

@@ -21,7 +21,7 @@ _DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 316, 33432, *range(40091, 40096))
 # of each type of value, numbers and bytes a number
 _TYPES = {
     1: (1, 1), 2: (1, 1), 3: (1, 2), 4: (1, 4), 5: (2, 4), 6: (1, 1), 7: (1, 1),
-    8: (1, 2), 9: (1, 4), 10: (2, 4), 11: (1, 4), 12: (1, 8), 13: (1, 4),
+    8: (1, 2), 9: (1, 4), 10: (2, 4), 11: (1, 4), 12: (1, 8), 13: (1, 4), 16: (1, 8), 18: (1, 8),
 }  # fmt: skip
 
 Tag = tuple[int, int, int, bytes]  # code, type, count, value in little-endian order
@@ -51,14 +51,14 @@ def of_tiff(path: Path, start: int) -> bytes | None:
         Exception: Of any kind, if they are damaged.
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        order, _ = _head(data)
+        order = {b"I": "<", b"M": ">"}[data[:1]]
         tags = _tags(data, start, order)
         inner = _inner_tags(data, tags, order)
-        kept = [tag for tag in tags if tag[0] in (*_DESCRIPTIVE, *inner)]
+        kept = [_short(tag) for tag in tags if tag[0] in (*_DESCRIPTIVE, *inner)]
     if not kept:
         return None
     content = bytearray(b"II*\0\x08\0\0\0" + _packed(kept, 8))
-    append(content, inner)
+    append(content, {code: [*map(_short, tags)] for code, tags in inner.items()})
     return bytes(content)
 
 
@@ -88,28 +88,36 @@ def append(content: bytearray, inner: dict[int, list[Tag]]) -> None:
 
 
 def _head(data: bytes | mmap.mmap) -> tuple[str, int]:
-    order = {b"II*\0": "<", b"MM\0*": ">"}[bytes(data[:4])]  # BigTIFF are not known here
+    order = {b"II*\0": "<", b"MM\0*": ">"}[bytes(data[:4])]  # EXIF are never a BigTIFF
     return order, struct.unpack_from(f"{order}I", data, 4)[0]
 
 
+def _layout(data: bytes | mmap.mmap) -> tuple[str, str, int]:
+    # how the number of tags and that of values are stored, and bytes a tag: BigTIFF, TIFF
+    return ("Q", "Q", 20) if 43 in data[2:4] else ("H", "I", 12)
+
+
 def _places(data: bytes | mmap.mmap, start: int, order: str) -> Iterator[tuple[int, int]]:
-    (count,) = struct.unpack_from(f"{order}H", data, start)
-    for place in range(start + 2, start + 2 + 12 * count, 12):
+    form, _, size = _layout(data)
+    (count,) = struct.unpack_from(order + form, data, start)
+    start += struct.calcsize(form)
+    for place in range(start, start + size * count, size):
         yield place, struct.unpack_from(f"{order}H", data, place)[0]
 
 
 def _tags(data: bytes | mmap.mmap, start: int, order: str) -> list[Tag]:
     tags = []
+    _, form, step = _layout(data)
+    room = struct.calcsize(form)
     for place, code in _places(data, start, order):
-        kind, count = struct.unpack_from(f"{order}HI", data, place + 2)
+        kind, count = struct.unpack_from(f"{order}H{form}", data, place + 2)
         if kind not in _TYPES or code == _INTEROP:
             continue
         numbers, width = _TYPES[kind]
         size = count * numbers * width
-        if size > 4:
-            (at,) = struct.unpack_from(f"{order}I", data, place + 8)
-        else:
-            at = place + 8
+        at = place + step - room
+        if size > room:
+            (at,) = struct.unpack_from(order + form, data, at)
         value = bytes(data[at : at + size])
         if len(value) < size:
             raise ValueError("EXIF end before their values")
@@ -122,6 +130,13 @@ def _tags(data: bytes | mmap.mmap, start: int, order: str) -> list[Tag]:
 def _inner_tags(data: bytes | mmap.mmap, tags: list[Tag], order: str) -> dict[int, list[Tag]]:
     starts = {code: int.from_bytes(value, "little") for code, *_, value in tags if code in _INNER}
     return {code: _tags(data, start, order) for code, start in starts.items()}
+
+
+def _short(tag: Tag) -> Tag:
+    code, kind, count, value = tag
+    if kind not in (16, 18):  # numbers of 8 bytes, known to BigTIFF alone
+        return tag
+    return code, 4, count, np.frombuffer(value, "<u8").astype("<u4").tobytes()
 
 
 def _packed(tags: list[Tag], offset: int) -> bytes:

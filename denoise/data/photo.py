@@ -4,6 +4,7 @@ Kept: depth, alpha, colour profile, EXIF, XMP, resolution, every page of a TIFF,
 kept, as they show the noisy picture or speak of its file: previews, thumbnails, palettes, IPTC.
 """
 
+import errno
 import io
 import os
 import secrets
@@ -43,6 +44,7 @@ class Photo:
         lossy: Whether the file read was a JPEG or a lossy WebP.
         compressed: Whether the pages of a TIFF are to be compressed.
         notes: What was not kept on reading, a sentence each.
+        stored: By its place, the type of a page that a TIFF holds as float16 or float64.
     """
 
     pages: list[np.ndarray]
@@ -52,6 +54,7 @@ class Photo:
     lossy: bool = False
     compressed: bool = True
     notes: list[str] = field(default_factory=list)
+    stored: dict[int, np.dtype] = field(default_factory=dict)
 
 
 def read_photo(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photo:
@@ -65,9 +68,9 @@ def read_photo(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photo:
         ImageError: If the file is missing, no picture, damaged, animated or too large.
     """
     path = Path(path)
-    if path.is_dir():
-        raise ImageError(f"{path} is a folder: give the pictures in it")
     with failures(path, _REMEDY), _limit_of_pil(max_pixels):
+        if path.is_dir():
+            raise ImageError(f"{path} is a folder: give the pictures in it")
         with path.open("rb") as file:
             start = file.read(26)
         if not start:
@@ -153,9 +156,40 @@ def _read_tiff(path: Path, start: bytes, max_pixels: int) -> Photo:
             photo.metadata.icc = None
         for index, page in pages.items():
             pixels, alpha = tiff.decode(path, page, index, photo.notes)
+            if page.dtype.kind == "f" and page.dtype != np.float32:
+                photo.stored[len(photo.pages)] = page.dtype
             photo.pages.append(pixels)
             photo.alpha.append(alpha)
     return photo
+
+
+def check_target(photo: Photo, path: str | Path, *, overwrite: bool = False) -> None:
+    """Refuse what `write_photo` with the same arguments would refuse, before any work is done.
+
+    Raises:
+        ImageError: If the suffix is unknown, the file exists, its format cannot hold the photo, or
+            its folder refuses.
+    """
+    path = Path(path)
+    form = FORMATS.get(path.suffix.lower())
+    if form is None:
+        raise ImageError(f"{path} has suffix {path.suffix!r}: choose one of {', '.join(FORMATS)}")
+    if len(photo.pages) > 1 and form != "TIFF":
+        raise ImageError(f"{path} cannot hold {len(photo.pages)} pages: choose suffix .tif")
+    if max(photo.pages[0].shape) > _LARGEST.get(form, 2**31):
+        raise ImageError(f"{path} can have {_LARGEST[form]} pixels a side: choose suffix .png")
+    if os.path.isdir(path):
+        raise ImageError(f"{path} is a folder: choose another name")
+    if os.path.exists(path) and not overwrite:
+        raise ImageError(f"{path} exists: set overwrite=true or choose another name")
+    there = next(folder for folder in path.parents if os.path.exists(folder))
+    if not os.path.isdir(there):
+        raise ImageError(f"{path} cannot be written ({there} is a file): choose another folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ImageError(
+            f"{path} cannot be written (you may not write into {there}): "
+            f"change its permissions or choose another folder"
+        )
 
 
 def write_photo(photo: Photo, path: str | Path, *, overwrite: bool = False) -> list[str]:
@@ -175,20 +209,10 @@ def write_photo(photo: Photo, path: str | Path, *, overwrite: bool = False) -> l
             the disk refuses.
     """
     path = Path(path)
-    form = FORMATS.get(path.suffix.lower())
-    if form is None:
-        raise ImageError(f"{path} has suffix {path.suffix!r}: choose one of {', '.join(FORMATS)}")
-    if len(photo.pages) > 1 and form != "TIFF":
-        raise ImageError(f"{path} cannot hold {len(photo.pages)} pages: choose suffix .tif")
-    if max(photo.pages[0].shape) > _LARGEST.get(form, 2**31):
-        raise ImageError(f"{path} can have {_LARGEST[form]} pixels a side: choose suffix .png")
+    check_target(photo, path, overwrite=overwrite)
     notices: list[str] = []
     try:
-        if path.is_dir():
-            raise ImageError(f"{path} is a folder: choose another name")
-        if path.exists() and not overwrite:
-            raise ImageError(f"{path} exists: set overwrite=true or choose another name")
-        content = _ENCODERS[form](photo, notices)
+        content = _ENCODERS[FORMATS[path.suffix.lower()]](photo, notices)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{secrets.token_hex(4)}.part")
         try:
@@ -198,18 +222,21 @@ def write_photo(photo: Photo, path: str | Path, *, overwrite: bool = False) -> l
             part.unlink(missing_ok=True)
     except OSError as error:
         reason = error.strerror or " ".join(str(error).split())
+        full = "free space there or " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
         raise ImageError(
-            f"{path} cannot be written ({reason}): free space there or choose another folder"
+            f"{path} cannot be written ({reason}): {full}choose another folder"
         ) from error
     return list(dict.fromkeys(notices))
 
 
 def _encode_tiff(photo: Photo, notices: list[str]) -> bytes:
     _leave_text(photo, notices, "TIFF")
-    pages = [
-        (page, None if alpha is None else samples.to_depth(alpha, page.dtype))
-        for page, alpha in zip(photo.pages, photo.alpha, strict=True)
-    ]
+    pages = []
+    for index, (page, alpha) in enumerate(zip(photo.pages, photo.alpha, strict=True)):
+        kind = photo.stored.get(index, page.dtype)
+        if alpha is not None:
+            alpha = samples.to_depth(alpha, page.dtype).astype(kind, copy=False)
+        pages.append((page.astype(kind, copy=False), alpha))
     return tiff.encode(pages, photo.metadata, photo.compressed, notices)
 
 

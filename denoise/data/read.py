@@ -1,6 +1,7 @@
 """Read one image file, of 8 or 16 bits a sample, whatever its format, and trust nothing in it."""
 
 import logging
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -117,7 +118,12 @@ def failures(path: Path, remedy: str = f"fix or remove it; {_SKIP}") -> Iterator
         raise ImageError(f"{path} may not be read by you: change its permissions") from None
     except Exception as error:  # decoders raise anything on damaged or hostile bytes
         reason = " ".join(str(error).replace(str(path), "file").split())
-        reason = reason if " " in reason else type(error).__name__
+        if isinstance(error, LookupError | struct.error):  # worded for programmers
+            reason = "the file is damaged"
+        elif " " not in reason:
+            reason = type(error).__name__
+        if "imagecodecs" in reason:
+            remedy = "run `pip install imagecodecs` or save it uncompressed"
         raise ImageError(f"{path} cannot be read ({reason}): {remedy}") from error
 
 
@@ -157,6 +163,18 @@ def read_tiff_page(page: tifffile.TiffPage) -> np.ndarray:
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
+def check_range(pixels: np.ndarray, slack: float = 0) -> None:
+    """Refuse floating point samples further than `slack` outside [0, 1].
+
+    Raises:
+        ValueError: If there are any.
+    """
+    low, high = pixels.min(), pixels.max()
+    if not (low >= -slack and high <= 1 + slack):
+        values = f"values from {low:.4g} to {high:.4g}, outside [0, 1]"
+        raise ValueError(f"floating point TIFF with {values}, rescale it")
+
+
 def _read_tiff(path: Path) -> np.ndarray:
     with tifffile.TiffFile(path) as tiff:
         page = tiff.pages.first
@@ -164,8 +182,7 @@ def _read_tiff(path: Path) -> np.ndarray:
             raise ValueError(f"TIFF of {page.nbytes} bytes")
         pixels = read_tiff_page(page)
     if pixels.dtype.kind == "f":
-        if not (pixels.min() >= 0 and pixels.max() <= 1):
-            raise ValueError("floating point TIFF with values outside [0, 1], rescale it")
+        check_range(pixels)
         pixels = np.rint(pixels * 65535).astype(np.uint16)
     return pixels
 

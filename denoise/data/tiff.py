@@ -10,9 +10,11 @@ import tifffile
 from denoise.data import exif, samples
 from denoise.data.exif import ORIENTATION
 from denoise.data.metadata import Metadata
-from denoise.data.read import open_image, read_tiff_page
+from denoise.data.read import check_range, open_image, read_tiff_page
 
 Samples = tuple[np.ndarray, np.ndarray | None]
+
+_SLACK = 4  # as far as strong noise and highlights lead out of [0, 1]
 
 
 def whole_pages(tiff: tifffile.TiffFile, notes: list[str]) -> dict[int, tifffile.TiffPage]:
@@ -34,10 +36,10 @@ def whole_pages(tiff: tifffile.TiffFile, notes: list[str]) -> dict[int, tifffile
 
 
 def decode(path: Path, page: tifffile.TiffPage, index: int, notes: list[str]) -> Samples:
-    """Colour (H, W, 1 or 3) and alpha (H, W, 1) of a page, upright.
+    """Colour (H, W, 1 or 3) and alpha (H, W, 1) of a page, upright; any floats as float32.
 
     Raises:
-        ValueError: If its samples are of a kind that is no picture.
+        ValueError: If its samples are of a kind or range that is no picture.
     """
     if page.samplesperpixel > 8:
         raise ValueError(f"TIFF of {page.samplesperpixel} samples a pixel")
@@ -53,12 +55,12 @@ def decode(path: Path, page: tifffile.TiffPage, index: int, notes: list[str]) ->
     if pixels.dtype.kind == "f":
         if not np.isfinite(pixels).all():
             raise ValueError("floating point TIFF with infinite or undefined values")
-        if pixels.dtype != np.float32:
-            notes.append(f"{pixels.dtype} became float32.")
-            pixels = pixels.astype(np.float32)
+        pixels = pixels.astype(np.float32, copy=False)
     pixels = samples.upright(pixels, int(page.tags.valueof(ORIENTATION, 1)))
     colours = 3 if page.photometric == 2 else 1
     colour, extra = pixels[..., :colours], pixels[..., colours:]
+    if pixels.dtype.kind == "f":
+        check_range(colour, _SLACK)
     kind = int(page.extrasamples[0]) if page.extrasamples else 0
     if extra.shape[2] > (kind in (1, 2)):
         notes.append("Channels beyond colour and alpha are left out.")

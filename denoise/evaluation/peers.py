@@ -1,5 +1,6 @@
 """Models of other projects, measured as ours are, from files that may hold weights and no code."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ class Peer(nn.Module):
             self.descriptor = spandrel.ModelLoader(device="cpu").load_from_state_dict(state)
         except Exception as error:
             raise ValueError(
-                f"{path}: spandrel knows no such model: {first_line(error)}"
+                f"{path}: spandrel knows no such model, and it is no checkpoint of train.py or of "
+                "Restormer: give one of these"
             ) from error
         if not isinstance(self.descriptor, spandrel.ImageModelDescriptor) or (
             self.descriptor.scale != 1
@@ -60,20 +62,29 @@ def read_weights(path: str | Path) -> Any:
     if not path.is_file():
         raise ValueError(f"{path}: no such checkpoint; give the path of a file of weights")
     try:
+        with path.open("rb") as file:
+            start = file.read(4)
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
             return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # torch's, of what is refused below
+            return torch.load(path, map_location="cpu", weights_only=True)
     except ImportError as error:
         raise ValueError(f"{path}: to read it: pip install '.[export]'") from error
+    except PermissionError as error:
+        raise ValueError(f"{path}: may not be read by you: change its permissions") from error
     except Exception as error:
+        told = str(error)
+        # torch takes text for a pickle of odd operands
+        if "weights_only" in told and (
+            start.startswith((b"\x80", b"PK\3\4")) or "Unsupported operand" not in told
+        ):
+            raise ValueError(
+                f"{path}: holds more than weights, and code in a file is never run: ask for the "
+                "weights as .safetensors or a plain state dict"
+            ) from error
         raise ValueError(
-            f"{path}: cannot be read as plain weights ({first_line(error)}); "
-            "code in a file is never run: give one that holds tensors alone"
+            f"{path}: is no checkpoint or a damaged one: download or train it again"
         ) from error
-
-
-def first_line(error: Exception) -> str:
-    """Give the first line of an error's message, its kind where it has none."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -60,7 +60,7 @@ class Model:
 
 
 def restore(
-    image: np.ndarray, model: Model, sigma: float | None, side: int, overlap: int
+    image: np.ndarray, model: Model, sigma: float | None, side: int | None, overlap: int
 ) -> np.ndarray:
     """Restore a photograph of any size.
 
@@ -69,7 +69,8 @@ def restore(
         model: a model of grey images restores the colours one by one, a model of colour images
             sees a grey one as three equal colours.
         sigma: strength of the noise in grey levels, for a model that takes it.
-        side: most pixels of a tile along an axis; 0 for the whole image at once.
+        side: most pixels of a tile along an axis; 0 for the whole image at once, None for
+            `sensible_side`.
         overlap: pixels that tiles share where none is exact.
 
     Returns:
@@ -89,6 +90,8 @@ def restore(
     x = x[:, None] if model.channels == 1 else np.repeat(x, 3 // colours, axis=0)[None]
     height, width = x.shape[2:]
     x = pad(x, model)
+    if side is None:
+        side = sensible_side(model)
 
     def net(tile: np.ndarray) -> np.ndarray:
         return np.concatenate([model(one[None], sigma) for one in tile])
@@ -114,6 +117,15 @@ def pad(x: np.ndarray, model: Model) -> np.ndarray:
         place = np.arange(least + -least % model.unit)
         x = x.take(np.maximum(length - 1 - abs(length - 1 - place), 0), axis)
     return x
+
+
+def sensible_side(model: Model) -> int:
+    """Choose 512 pixels a tile, or the least whose exact tiles take at most 16 times the work."""
+    if model.halo is None:
+        return 512
+    align = math.lcm(model.align, model.unit)
+    around = 2 * (model.halo + align)
+    return max(512, model.least, around + -(-around // (3 * align)) * align)
 
 
 def tiled(x: np.ndarray, net: Net, model: Model, side: int) -> np.ndarray:
@@ -196,8 +208,9 @@ def main() -> None:
     parser.add_argument("clean", type=Path, help="where to write the restored one")
     parser.add_argument("--model", type=Path, default=Path(__file__).with_name("model.onnx"))
     parser.add_argument("--sigma", type=float, help="of the noise in grey levels, if it is asked")
-    parser.add_argument("--tile", type=int, default=512, help="pixels a side; 0: the whole at once")
+    parser.add_argument("--tile", type=int, help="pixels a side, chosen if left out; 0: the whole")
     parser.add_argument("--overlap", type=int, default=64, help="of tiles that cannot be exact")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing picture")
     options = parser.parse_args()
     try:
         convert(options)
@@ -206,37 +219,65 @@ def main() -> None:
 
 
 def convert(options: argparse.Namespace) -> None:
-    """Read, restore and write as the command line says; alpha is kept as it is."""
+    """Read, restore and write as the command line says; alpha, EXIF and ICC are kept."""
     from PIL import Image, ImageOps
 
-    if options.tile < 0 or options.overlap < 1:
+    if (options.tile is not None and options.tile < 0) or options.overlap < 1:
         raise ValueError("--tile is 0 or more, --overlap 1 or more")
+    if options.clean.exists() and not options.overwrite:
+        raise ValueError(f"{options.clean}: exists: give --overwrite or another name")
     model = Model(options.model)
     try:
         with Image.open(options.noisy) as file:
             # pillow would read these as 8 bits and say nothing
-            if any(";16" in str(tile[3]) for tile in file.tile):
-                raise ValueError(f"{options.noisy}: has 16 bits a colour: convert it to 8")
+            deep = any(";16" in str(tile[3]) for tile in file.tile)
+            # those of a telephone's MPO are previews
+            pages = 1 if file.format == "MPO" else getattr(file, "n_frames", 1)
             photo = ImageOps.exif_transpose(file)
     except Image.DecompressionBombError as error:
-        raise ValueError(f"{options.noisy}: {error}") from error
+        raise ValueError(f"{options.noisy}: {error}: give a smaller one") from error
+    except Exception as error:
+        raise ValueError(
+            f"{options.noisy}: cannot be read ({reason(error)}): give a whole PNG, JPEG, WebP, "
+            "BMP or TIFF"
+        ) from error
+    if deep:
+        raise ValueError(f"{options.noisy}: has 16 bits a colour: convert it to 8")
+    if pages > 1:
+        raise ValueError(f"{options.noisy}: holds {pages} pictures: give each as a file of its own")
     if "transparency" in photo.info:
         photo = photo.convert("LA" if photo.mode == "L" else "RGBA")
     elif photo.mode in ("P", "1"):
         photo = photo.convert("RGB" if photo.mode == "P" else "L")
     if photo.mode not in ("L", "LA", "RGB", "RGBA"):
         raise ValueError(f"{options.noisy}: {photo.mode} is neither 8-bit grey nor RGB: convert it")
+    kept = {key: photo.info[key] for key in ("exif", "icc_profile") if photo.info.get(key)}
     pixels = np.asarray(photo).reshape(photo.height, photo.width, -1)
     colours = 3 if photo.mode.startswith("RGB") else 1
-    clean = restore(pixels[..., :colours], model, options.sigma, options.tile, options.overlap)
-    clean = np.concatenate([clean, pixels[..., colours:]], axis=2)
     draft = options.clean.with_name(f".{options.clean.name}{options.clean.suffix}")
-    made = Image.fromarray(clean[..., 0] if clean.shape[2] == 1 else clean)
+
+    def save(image: Image.Image) -> None:
+        try:
+            image.save(draft, quality=95, **kept)
+        except (OSError, ValueError, KeyError) as error:
+            raise ValueError(
+                f"{options.clean}: cannot be written ({reason(error)}): choose a name that ends in "
+                ".png, in a folder that may be written"
+            ) from error
+
+    save(photo.crop((0, 0, 1, 1)))  # what cannot be written fails before the work
     try:
-        made.save(draft, quality=95, icc_profile=photo.info.get("icc_profile"))
+        clean = restore(pixels[..., :colours], model, options.sigma, options.tile, options.overlap)
+        clean = np.concatenate([clean, pixels[..., colours:]], axis=2)
+        save(Image.fromarray(clean[..., 0] if clean.shape[2] == 1 else clean))
         draft.replace(options.clean)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def reason(error: Exception) -> str:
+    """Say what is wrong with a file, without its path."""
+    return getattr(error, "strerror", None) or str(error).split(" '")[0] or type(error).__name__
 
 
 if __name__ == "__main__":

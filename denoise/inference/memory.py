@@ -3,6 +3,8 @@
 import math
 import os
 import re
+import resource
+import sys
 import weakref
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
@@ -22,17 +24,46 @@ UNITS = {
 }  # fmt: skip
 
 
-def parse_memory(text: str) -> int:
+def parse_memory(text: Any) -> int:
     """Read a size of memory such as 2GiB or 500 MB, in bytes.
 
     Raises:
         ValueError: where it is none.
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*", text)
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*", str(text))
     units = {unit.lower(): size for unit, size in UNITS.items()}
     if not found or found[2].lower() not in units:
         raise ValueError(f"{text!r} is no size of memory: write a number and {', '.join(UNITS)}")
     return int(float(found[1]) * units[found[2].lower()])
+
+
+def resident() -> int:
+    """Give the most bytes that this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if sys.platform == "darwin" else 1024
+    )
+
+
+def left_of(memory: int, net: nn.Module, channels: int) -> int:
+    """Give how many of the bytes that a process may take are left for images.
+
+    Raises:
+        ValueError: where it holds that much already.
+    """
+    # The first run of a net, and of the count, load code that stays: up to 200 MiB.
+    side = getattr(net, "unit", 8)
+    noisy = torch.zeros(
+        1, channels, side, side, device=next(net.parameters(), torch.empty(0)).device
+    )
+    with torch.inference_mode():
+        net(noisy, torch.ones(1, device=noisy.device))
+    peak_bytes(net, channels, side, side)
+    if (left := memory - resident()) <= 0:
+        raise ValueError(
+            f"memory={memory / 2**20:.0f}MiB, but the program alone takes "
+            f"{resident() / 2**20:.0f} MiB: give more, as memory=2GiB"
+        )
+    return left
 
 
 def peak_bytes(

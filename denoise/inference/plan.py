@@ -104,6 +104,14 @@ def halo(reach: Reach) -> int:
     return max(first - low, high - last)
 
 
+def exact_side(reach: Reach, unit: int, waste: float = 16) -> int:
+    """Give the side of tiles that are exact whatever the image, and waste no more than `plan`."""
+    least = reach.min_length + -reach.min_length % unit
+    idle = max(2 * halo(reach), least) + math.lcm(reach.align, unit) + unit * -(-8 // unit)
+    enough = math.ceil(idle / (1 - waste**-0.5))
+    return enough + -enough % unit
+
+
 def plan(
     height: int,
     width: int,
@@ -145,12 +153,10 @@ def plan(
         spans.append([((a, b), axis.span(a, b)) for a, b in pairwise(ends)])
     work = math.prod(sum(high - low for _, (low, high) in axis) for axis in spans)
     if not 0 < work <= waste * axes[0].length * axes[1].length:
-        around = halo(reach)
-        idle = max(2 * around, axes[0].least) + axes[0].align + axes[0].step
-        enough = math.ceil(idle / (1 - waste**-0.5))
+        enough = exact_side(reach, unit, waste)
         raise ValueError(
-            f"tiles of {side} px leave too little output: exact ones need {around} px on each "
-            f"side{cause}: give {enough + -enough % unit} px, or approximate by blended tiles"
+            f"tiles of {side} px leave too little output: exact ones need {halo(reach)} px on each "
+            f"side{cause}: give {enough} px, or approximate by blended tiles"
         )
     return [Tile(Box(*y, *x), Box(*rows, *columns)) for (y, rows), (x, columns) in product(*spans)]
 

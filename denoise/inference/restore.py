@@ -1,5 +1,6 @@
 """Restore the pixels of a photograph of any size and depth within a given amount of memory."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from denoise.inference.ensemble import SelfEnsemble, restore_ensembled
-from denoise.inference.memory import choose_tile
-from denoise.inference.plan import Tile, plan_blended, plan_for
+from denoise.inference.memory import choose_tile, peak_bytes
+from denoise.inference.plan import Tile, exact_side, plan_blended, plan_for
 from denoise.inference.tiling import measure_overlap, restore_tiled, seam_energy
 from denoise.options import check_word
 
@@ -92,7 +93,8 @@ class Restorer:
             Restored pixels of the same shape and type, and how it went.
 
         Raises:
-            ValueError: where memory does not suffice, or exact tiles are asked for and impossible.
+            ValueError: where memory does not suffice, sigma is no strength of noise, or exact tiles
+                are asked for and impossible.
         """
         started = time.perf_counter()
         H, W, C = pixels.shape
@@ -109,7 +111,9 @@ class Restorer:
             part = torch.from_numpy(part).to(device).float().div(white).permute(2, 0, 1)
             return part[:, None] if apart else part.expand(self.channels, -1, -1)[None]
 
-        tiles, side, overlap, deviation = self._cut(H, W, C, pixels.nbytes, read, sigma)
+        if sigma is not None and not (isinstance(sigma, int | float) and 0 <= sigma < math.inf):
+            raise ValueError(f"sigma={sigma} is no strength of noise: give a number from 0")
+        tiles, side, overlap, deviation = self._cut(H, W, C, pixels.nbytes, read, sigma, notes)
         how = "whole" if len(tiles) == 1 else "blended tiles" if overlap else "exact tiles"
         level = None if sigma is None else torch.full((C if apart else 1,), sigma, device=device)
         run = SelfEnsemble(self._run) if self.ensemble else self._run
@@ -146,25 +150,38 @@ class Restorer:
             return self.net(noisy, sigma).float()
 
     def _cut(
-        self, H: int, W: int, C: int, held: int, read: Any, sigma: float | None
+        self,
+        H: int,
+        W: int,
+        C: int,
+        held: int,
+        read: Any,
+        sigma: float | None,
+        notes: list[str],
     ) -> tuple[list[Tile], int, int, float]:
         """Choose the tiles: (tiles, side, overlap, deviation)."""
         images = C if self.channels < C else 1
         left = int((self.memory - 2 * held) / RESERVE) // images
         if left <= 0:
             raise ValueError(
-                f"the pixels alone take {2 * held / 2**20:.0f} MiB: give more memory than that"
+                f"of the memory {self.memory / 2**20:.0f} MiB are left, and the pixels alone take "
+                f"{2 * held / 2**20:.0f}: give more"
             )
         side = choose_tile(self.net, self.channels, H, W, left, unit=self.unit)
-        if side >= max(H, W) or (self.reach is not None and self.tiles != "blended"):
+        if side >= max(H, W) or self.tiles != "blended":
             try:
                 mirrored = self.ensemble and side < max(H, W)
                 return plan_for(self.net, H, W, side, mirrored=mirrored), side, 0, 0.0
-            except ValueError:
+            except ValueError as error:
                 if self.tiles == "exact":
                     raise
-        elif self.tiles == "exact":
-            plan_for(self.net, H, W, side)  # says which layers are in the way
+                notes.append(f"not exact: {error}")
+            if self.reach is not None:
+                enough = peak_bytes(
+                    self.net, self.channels, *2 * [exact_side(self.reach, self.unit)]
+                )
+                more = (enough - left) * images * RESERVE / 2**20
+                notes.append(f"{more:.0f} MiB more would make it exact")
         level = None if sigma is None else torch.full((images,), sigma)
         align = getattr(self.net, "align", 1)
         overlap, deviation = measure_overlap(self._run, read, level, (H, W), side, self.unit, align)

@@ -10,7 +10,7 @@ import torch
 from hydra.utils import instantiate
 from torch import Tensor, nn
 
-from denoise.evaluation.peers import Peer, first_line, read_weights
+from denoise.evaluation.peers import Peer, read_weights
 from denoise.training.official import is_official, official_model
 
 # What a config inside a file may name: the parts of a network, and nothing that acts.
@@ -221,3 +221,8 @@ def _is_part(target: Any) -> bool:
         return False
     # A module's own names only: `denoise.norm.torch.load` must not slip through.
     return getattr(part, "__module__", None) == module
+
+
+def first_line(error: Exception) -> str:
+    """Give the first line of an error's message, its kind where it has none."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

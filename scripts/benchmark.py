@@ -56,8 +56,9 @@ def of_attention(make: Callable[..., nn.Module], rounds: int) -> dict[str, list[
         calls = {name: call(form, x) for name, form in forms.items()}
         rows = compare(calls, rounds=rounds, progress=title)
         tables[f"local attention, kernel 7, 192 channels, 64 x 64, {title}"] = rows
-    block, x = mixer(attention.DIM, 1, "attention=non_local"), attention.image(128)
-    calls = {call.__name__: call(block, x) for call in (attention.inference, attention.training)}
+    block, wide = mixer(attention.DIM, 1, "attention=non_local"), attention.image(128)
+    kinds = attention.inference, attention.training
+    calls = {kind.__name__: kind(block, wide) for kind in kinds}
     title = f"non_local, {attention.DIM} channels, 128 x 128"
     tables[title] = compare(calls, rounds=rounds, progress=title)
     if find_spec("natten"):

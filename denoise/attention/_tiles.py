@@ -188,7 +188,8 @@ class _Strips:
             keys = self.heads * x.tiles * x.span  # of a row of pixels
             row = 2 * width * keys * y.tile  # numbers to copy for a row of tiles
             most = min(LOGITS // (keys * x.tile * y.tile * y.span), KEYS // (row * y.tiles))
-            self.images_at_once, self.rows_at_once = max(1, most), max(1, KEYS // row)
+            # Bands overlap: of fewer rows they would copy most keys twice.
+            self.images_at_once, self.rows_at_once = max(1, most), max(4, KEYS // row)
         self.columns = x.bias.flatten()
         table = F.pad(bias, (0, 1, 0, 1), value=-torch.inf).index_select(2, self.columns)
         self.table = table.unflatten(2, (-1, x.span)).transpose(1, 2).contiguous()

@@ -14,8 +14,9 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from denoise.data.crops import to_float
-from denoise.data.photo import Photo, read_photo, write_photo
+from denoise.data.photo import Photo, read_photo
 from denoise.data.read import ImageError
+from denoise.data.write import write_photo
 from denoise.inference.memory import parse_memory
 from denoise.inference.restore import Restorer
 from denoise.launch import choose_device, configure, launch, words

@@ -14,8 +14,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from denoise.allocator import keep_freed_memory
 from denoise.data.crops import to_float
-from denoise.data.photo import FORMATS, Photo, check_target, read_photo, write_photo
+from denoise.data.photo import Photo, read_photo
 from denoise.data.read import ImageError
+from denoise.data.write import FORMATS, check_target, write_photo
 from denoise.evaluation.baselines import estimate_sigma
 from denoise.inference.memory import left_of, parse_memory
 from denoise.inference.restore import Report, Restorer

@@ -9,8 +9,9 @@ import tifffile
 from PIL import Image, ImageCms
 from torchvision.io import decode_image
 
-from denoise.data.photo import Metadata, Photo, read_photo, write_photo
+from denoise.data.photo import Metadata, Photo, read_photo
 from denoise.data.read import read_image
+from denoise.data.write import write_photo
 
 RNG = np.random.default_rng(0)
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -11,9 +11,10 @@ from PIL import Image
 from test_photo import ICC, XMP, noise, photo_of, save_pil
 from test_photo_metadata import exif_of
 
-from denoise.data import photo as photo_module
-from denoise.data.photo import Metadata, Photo, check_target, read_photo, write_photo
+from denoise.data import write as write_module
+from denoise.data.photo import Metadata, Photo, read_photo
 from denoise.data.read import ImageError
+from denoise.data.write import check_target, write_photo
 
 
 @pytest.mark.parametrize("kind", ["png", "png16", "jpg", "webp", "bmp", "tif", "tif16"])
@@ -70,10 +71,10 @@ def test_files_that_are_no_pictures_give_one_line(tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(photo_module.Path, "open", refuse)
+    monkeypatch.setattr(write_module.Path, "open", refuse)
     with pytest.raises(ImageError, match=r"empty\.png may not be read by you: change its perm"):
         read_photo(tmp_path / "empty.png")
-    monkeypatch.setattr(photo_module.Path, "is_dir", refuse)  # as in a folder that is locked
+    monkeypatch.setattr(write_module.Path, "is_dir", refuse)  # as in a folder that is locked
     with pytest.raises(ImageError, match=r"empty\.png may not be read by you: change its perm"):
         read_photo(tmp_path / "empty.png")
 
@@ -139,13 +140,13 @@ def test_folders_that_refuse(tmp_path, monkeypatch):
         raise PermissionError(errno.EACCES, "Permission denied")
 
     with monkeypatch.context() as patch:
-        patch.setattr(photo_module.Path, "write_bytes", refuse)
+        patch.setattr(write_module.Path, "write_bytes", refuse)
         with pytest.raises(
             ImageError, match=r"written \(Permission denied\): choose another folder"
         ):
             write_photo(photo, path)
     path.parent.rmdir()
-    monkeypatch.setattr(photo_module.os, "access", lambda folder, mode: folder != tmp_path)
+    monkeypatch.setattr(write_module.os, "access", lambda folder, mode: folder != tmp_path)
     with pytest.raises(ImageError, match=r"may not write into .*\): change its permissions or ch"):
         check_target(photo, path)
     assert not path.parent.exists()
@@ -180,11 +181,11 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch, place, error, ther
         raise error
 
     if place == "encoder":
-        monkeypatch.setitem(photo_module._ENCODERS, "PNG", fail)
+        monkeypatch.setitem(write_module._ENCODERS, "PNG", fail)
     elif place == "write":
-        monkeypatch.setattr(photo_module.Path, "write_bytes", fail_halfway)
+        monkeypatch.setattr(write_module.Path, "write_bytes", fail_halfway)
     else:
-        monkeypatch.setattr(photo_module.os, "replace", fail)
+        monkeypatch.setattr(write_module.os, "replace", fail)
     expected = ImageError if isinstance(error, OSError) else KeyboardInterrupt
     with pytest.raises(expected) as caught:
         write_photo(photo, path, overwrite=there)
@@ -197,12 +198,12 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch, place, error, ther
 def test_a_real_full_disk(tmp_path, monkeypatch):
     if not os.path.exists("/dev/full"):
         pytest.skip("no /dev/full here")
-    original = photo_module.Path.open
+    original = write_module.Path.open
 
     def opened(self, mode="r", *args, **kwargs):
         return open("/dev/full", "wb") if "w" in mode else original(self, mode, *args, **kwargs)
 
-    monkeypatch.setattr(photo_module.Path, "open", opened)
+    monkeypatch.setattr(write_module.Path, "open", opened)
     with pytest.raises(ImageError, match=r"a\.png cannot be written \(No space left on device\)"):
         write_photo(photo_of(noise(3)), tmp_path / "a.png")
 

@@ -9,8 +9,9 @@ from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import IFDRational
 from test_photo import ICC, XMP, joined, look, noise, photo_of, save_pil
 
-from denoise.data.photo import Metadata, read_photo, write_photo
+from denoise.data.photo import Metadata, read_photo
 from denoise.data.read import read_image
+from denoise.data.write import write_photo
 
 
 def exif_of(orientation):

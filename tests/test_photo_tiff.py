@@ -5,8 +5,9 @@ import pytest
 import tifffile
 from test_photo import noise
 
-from denoise.data.photo import read_photo, write_photo
+from denoise.data.photo import read_photo
 from denoise.data.read import ImageError
+from denoise.data.write import write_photo
 
 
 def test_pages_of_a_tiff_stay_in_order_and_of_their_kind(tmp_path):

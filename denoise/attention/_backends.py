@@ -48,9 +48,9 @@ def by_flex(
 
 @cache
 def _compiled(device: str) -> Any:
-    # Without compilation it makes the full table of pixels by pixels. With sizes left open the
-    # code that torch 2.15 writes for a CPU does not compile.
+    # Uncompiled, as after too many sizes, it makes the full table of pixels by pixels.
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 64)
+    # With sizes left open the code that torch 2.15 writes for a CPU does not compile.
     return torch.compile(flex_attention, dynamic=False if device == "cpu" else None)
 
 

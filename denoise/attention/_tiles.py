@@ -48,7 +48,7 @@ class _Axis:
         offset, first = (number // per_offset)[:, None], (number % per_offset)[:, None] * tile
         count = ((length - offset + step - 1) // step).clamp(min=1)  # no query without a key
         query = first + torch.arange(tile, device=bias.device)
-        query = query.minimum(count - 1).clamp(min=0)
+        query = query.minimum(count - 1)
         start = (first - kernel // 2).clamp(0, most - self.span)
         key = start + torch.arange(self.span, device=bias.device)
         self.queries, self.keys = ((offset + step * t).clamp(max=length - 1) for t in (query, key))

@@ -1,54 +1,6 @@
 """Measure a checkpoint: python evaluate.py checkpoint=PATH data=kodak24 sigma=[15,25,50]."""
 
-import json
-import time
-from pathlib import Path
-
-from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
-
-from denoise.evaluation.cost import cost
-from denoise.evaluation.measure import measure
-from denoise.evaluation.pictures import Extremes
-from denoise.evaluation.report import write_report
-from denoise.launch import choose_device, launch
-from denoise.study.results import conclude
-from denoise.training.checkpoint import open_model
-
-
-@launch
-def main(config: DictConfig) -> None:
-    """Score a checkpoint of ours or of a peer on image sets and noise levels."""
-    started, folder = time.perf_counter(), Path(config.run_dir)
-    net, made = open_model(config.checkpoint)
-    channels = made["backbone"]["in_channels"]
-    if config.channels not in (None, channels):
-        raise ValueError(f"channels={config.channels}, but {config.checkpoint} takes {channels}")
-    config.channels = channels
-    OmegaConf.save(config, folder / "config.yaml", resolve=True)
-    device = choose_device(config.device)
-
-    parts = ("data", "protocol", "baseline")
-    sets, protocol, baselines = (instantiate(config[name], _convert_="all") for name in parts)
-    pictures = folder / "pictures" if config.pictures else None
-    sigmas = config.sigma if OmegaConf.is_list(config.sigma) else [config.sigma]
-    net.to(device)
-    extremes = Extremes()
-    watchers = [extremes] if config.report else []
-    rows = measure(net, sets, protocol, sigmas, baselines, device, pictures, watchers)
-    record = {
-        "checkpoint": config.checkpoint,
-        "overrides": list(HydraConfig.get().overrides.task),
-        "protocol": protocol.name,
-        "model": cost(net, channels),
-        "seconds": time.perf_counter() - started,
-    }
-    report = folder / "report" if config.report else None
-    conclude(folder, rows, record, {"pictures": pictures, "report": report})
-    if report is not None:
-        write_report(report, json.loads((folder / "results.json").read_text()), extremes)
-
+from denoise.cli.evaluate import main
 
 if __name__ == "__main__":
     main()

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from denoise.facts import Around
-from denoise.pointwise import Pointwise, pointwise
+from denoise.layers.conv1x1 import Pointwise, pointwise
+from denoise.receptive_field import Around
 
 
 class GDFN(nn.Module):

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from denoise.options import check_word
+from denoise.option_checks import check_word
 
 
 class LayerNorm(nn.Module):

@@ -1,31 +1,6 @@
 """Hand a model over: python scripts/export.py checkpoint=PATH output=FOLDER format=[onnx]."""
 
-from pathlib import Path
-
-from omegaconf import DictConfig, OmegaConf
-
-from denoise.export.card import results_of
-from denoise.export.handover import hand_over
-from denoise.launch import launch
-from denoise.study.tables import show
-from denoise.training.checkpoint import load_model
-
-
-@launch
-def main(config: DictConfig) -> None:
-    """Write a model's weights, programs, runner and card to a folder; show the checks."""
-    checkpoint, output = Path(config.checkpoint), Path(config.output)
-    formats = list(config.format) if OmegaConf.is_list(config.format) else [config.format]
-    net, trained = load_model(checkpoint)
-    record = results_of(checkpoint)
-    made = hand_over(net, trained, record, formats, output, overwrite=config.overwrite)
-    for form, found in made["checks"].items():
-        figures = ", ".join(f"{size} {difference:.1e}" for size, difference in found.items())
-        show(f"{form}: differs from the model by at most {figures}")
-    for form, reason in made["refused"].items():
-        show(f"{form}: not exported: {reason}")
-    show(f"written to {output}: README.md, model.json, {', '.join(made['files'])}")
-
+from denoise.cli.export import main
 
 if __name__ == "__main__":
     main()

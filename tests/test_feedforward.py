@@ -3,11 +3,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import ODD_SIZES, assert_same, make, normal, options, parameters, randomize
 from deepinv.models.restormer import FeedForward
+from harness import ODD_SIZES, assert_same, make, normal, options, parameters, randomize
+from oracles import by_taps, depends
 from spandrel.architectures.NAFNet.__arch.NAFNet_arch import NAFBlock
-from test_attention import depends
-from test_attention_channel import by_taps
 from torch import nn
 
 from denoise.feedforward import GDFN, GSAU, MLP, SimpleGateFeedForward

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import assert_same, make, options, parameters, randomize
 from deepinv.models.restormer import LayerNorm as Official
+from harness import assert_same, make, options, parameters, randomize
 from torch import nn
 
 from denoise.norm import Derf, DyT, LayerNorm, LayerNormBiasFree, RMSNorm, match_layernorm

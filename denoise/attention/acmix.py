@@ -4,10 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from denoise.attention._local import local_attention
-from denoise.facts import Around, Facts
-from denoise.options import check_odd, check_word
-from denoise.pointwise import Pointwise
+from denoise.layers.conv1x1 import Pointwise
+from denoise.layers.local_attention import local_attention
+from denoise.option_checks import check_odd, check_word
+from denoise.properties import Facts
+from denoise.receptive_field import Around
 
 POSITIONS = ("offset", "official")
 

@@ -5,9 +5,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from denoise.facts import Facts
-from denoise.options import check_odd, check_word
-from denoise.pointwise import Pointwise
+from denoise.layers.conv1x1 import Pointwise
+from denoise.option_checks import check_odd, check_word
+from denoise.properties import Facts
 
 
 class CBAM(nn.Module):

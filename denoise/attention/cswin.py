@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from denoise.attention._windows import attend, crop, merge, pad, partition, runs
-from denoise.facts import Facts
-from denoise.pointwise import Pointwise
+from denoise.layers.conv1x1 import Pointwise
+from denoise.layers.windows import attend, crop, merge, pad, partition, runs
+from denoise.properties import Facts
 
 
 class CrossShapedWindowAttention(nn.Module):

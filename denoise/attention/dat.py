@@ -4,9 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from denoise.facts import Facts
-from denoise.options import check_odd
-from denoise.pointwise import zero
+from denoise.layers.conv1x1 import zero
+from denoise.option_checks import check_odd
+from denoise.properties import Facts
 
 
 class DeformableAttention(nn.Module):

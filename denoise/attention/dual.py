@@ -6,8 +6,9 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from denoise.facts import Around, Both, Chain, Facts
-from denoise.options import check_word
+from denoise.option_checks import check_word
+from denoise.properties import Facts
+from denoise.receptive_field import Around, Both, Chain
 
 Mixers = Callable[..., nn.Module]
 

@@ -3,8 +3,9 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from denoise.facts import Around, Facts
-from denoise.pointwise import Pointwise
+from denoise.layers.conv1x1 import Pointwise
+from denoise.properties import Facts
+from denoise.receptive_field import Around
 
 
 class LargeKernelAttention(nn.Module):

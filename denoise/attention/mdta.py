@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from denoise.facts import Around, Chain, Facts, Overlapping
-from denoise.pointwise import Pointwise
+from denoise.layers.conv1x1 import Pointwise
+from denoise.properties import Facts
+from denoise.receptive_field import Around, Chain, Overlapping
 
 
 class MDTA(nn.Module):

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from denoise.facts import Around, Facts
-from denoise.pointwise import Pointwise
+from denoise.layers.conv1x1 import Pointwise
+from denoise.properties import Facts
+from denoise.receptive_field import Around
 
 KERNELS = [(3, 5, 2), (5, 7, 3), (7, 9, 4)]  # side of the near one, side and dilation of the far
 

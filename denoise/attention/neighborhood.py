@@ -3,11 +3,12 @@
 import torch
 from torch import Tensor, nn
 
-from denoise.attention._backends import BACKENDS, fastest, refusal
-from denoise.attention._local import local_attention
-from denoise.facts import Facts, Neighbors
-from denoise.options import check_odd, check_word
-from denoise.pointwise import Pointwise
+from denoise.layers.attention_backends import BACKENDS, fastest, refusal
+from denoise.layers.conv1x1 import Pointwise
+from denoise.layers.local_attention import local_attention
+from denoise.option_checks import check_odd, check_word
+from denoise.properties import Facts
+from denoise.receptive_field import Neighbors
 
 
 class NeighborhoodAttention(nn.Module):

@@ -2,7 +2,8 @@
 
 from torch import nn
 
-from denoise.facts import Around, Facts
+from denoise.properties import Facts
+from denoise.receptive_field import Around
 
 
 class Identity(nn.Identity):

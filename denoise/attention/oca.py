@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from denoise.attention._windows import (
+from denoise.layers.conv1x1 import Pointwise
+from denoise.layers.windows import (
     Runs,
     attend,
     cover,
@@ -15,8 +16,8 @@ from denoise.attention._windows import (
     partition,
     runs,
 )
-from denoise.facts import Facts, Windows
-from denoise.pointwise import Pointwise
+from denoise.properties import Facts
+from denoise.receptive_field import Windows
 
 
 class OverlappingCrossAttention(nn.Module):

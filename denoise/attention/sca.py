@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-from denoise.facts import Facts
-from denoise.pointwise import Pointwise
+from denoise.layers.conv1x1 import Pointwise
+from denoise.properties import Facts
 
 
 class SimplifiedChannelAttention(nn.Module):

@@ -4,11 +4,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from denoise.attention._local import is_inside
-from denoise.attention._shifts import Logits, Values
-from denoise.facts import Around, Facts
-from denoise.options import check_odd, check_word
-from denoise.pointwise import Pointwise
+from denoise.layers.conv1x1 import Pointwise
+from denoise.layers.depthwise_shifts import Logits, Values
+from denoise.layers.local_attention import is_inside
+from denoise.option_checks import check_odd, check_word
+from denoise.properties import Facts
+from denoise.receptive_field import Around
 
 BORDERS = ("mask", "official")
 

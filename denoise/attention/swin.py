@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from denoise.attention._windows import (
+from denoise.layers.conv1x1 import Pointwise
+from denoise.layers.windows import (
     Runs,
     attend,
     cover,
@@ -14,8 +15,8 @@ from denoise.attention._windows import (
     partition,
     runs,
 )
-from denoise.facts import Facts, Windows
-from denoise.pointwise import Pointwise
+from denoise.properties import Facts
+from denoise.receptive_field import Windows
 
 
 class ShiftedWindowAttention(nn.Module):

@@ -3,8 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from denoise.facts import Facts
-from denoise.pointwise import zero
+from denoise.layers.conv1x1 import zero
+from denoise.properties import Facts
 
 
 class PatchAttention(nn.Module):

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from denoise.facts import Around, Both, Chain, Halved, Reach
-from denoise.noise import to_unit
-from denoise.options import check_word
-from denoise.pointwise import Pointwise
+from denoise.layers.conv1x1 import Pointwise
+from denoise.noise.synthetic import to_unit
+from denoise.option_checks import check_word
+from denoise.receptive_field import Around, Both, Chain, Halved, Reach
 
 Mixers = Callable[..., nn.Module]
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from denoise.benchmark.timing import Row, compare
-from denoise.evaluation.cost import macs
-from denoise.facts import Facts
+from denoise.evaluation.complexity import macs
+from denoise.properties import Facts
 
 DIM, HEADS = 48, 2  # of the mixers that are compared: the top level of the paper's model
 FAR = 4096

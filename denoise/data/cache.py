@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from denoise.data.read import ImageError, read_header, read_image
+from denoise.image_io.read import ImageError, read_header, read_image
 
 _FEW = 16  # files that need no progress bar
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 
-from denoise.data.read import ImageError
 from denoise.data.sets import ImageSet
+from denoise.image_io.read import ImageError
 
 
 class Crops(IterableDataset):

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from denoise.data.cache import decode
-from denoise.data.listing import list_images
-from denoise.data.read import ImageError
+from denoise.image_io.listing import list_images
+from denoise.image_io.read import ImageError
 
 _COLOUR = {
     "train": (

@@ -13,7 +13,7 @@ import torch
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, denoise_wavelet
 from torch import Tensor
 
-from denoise.noise import to_unit
+from denoise.noise.synthetic import to_unit
 
 
 def non_local_means(noisy: Tensor, sigma: float | None = None) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from denoise.metrics import psnr, quantize, ssim
-from denoise.noise import Noise, to_unit
+from denoise.noise.synthetic import Noise, to_unit
 
 
 class Protocol(ABC):
@@ -88,7 +88,7 @@ class Real(Protocol):
 
 
 class Seeded(Protocol):
-    """Any noise of `denoise.noise`, from a generator seeded with 0 for every image.
+    """Any noise of `denoise.noise.synthetic`, from a generator seeded with 0 for every image.
 
     Drawn on the CPU, so that a measurement does not depend on the device.
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from denoise.export.program import ExportError, Interface, Run, quiet, reason
+from denoise.export.torch_export import ExportError, Interface, Run, quiet, reason
 
 AXES = {"noisy": ["batch", None, "height", "width"], "sigma": ["batch"]}
 AXES["restored"] = AXES["noisy"]

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from denoise.inference.plan import Box, Tile, plan_blended
+from denoise.inference.tile_grid import Box, Tile, plan_blended
 
 Net = Callable[[Tensor, Tensor | None], Tensor]
 Read = Callable[[int, int, int, int], Tensor]

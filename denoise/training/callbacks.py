@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.tensorboard import SummaryWriter
 
-from denoise.evaluation.pictures import strip
+from denoise.results.figures import strip
 
 
 class EMA(WeightAveraging):

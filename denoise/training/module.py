@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from denoise.data.crops import to_float
 from denoise.evaluation.protocols import Protocol
-from denoise.noise import noise_level
+from denoise.noise.synthetic import noise_level
 from denoise.norm import match_layernorm
 
 

@@ -1,0 +1,1 @@
+"""The command line: Hydra's, one file a command."""

@@ -1,0 +1,153 @@
+"""A page to try a model on: python scripts/demo.py checkpoint=PATH, then open the address shown."""
+
+import os
+import tempfile
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from torch import Tensor
+
+from denoise.cli.hydra_main import choose_device, configure, launch, words
+from denoise.data.crops import to_float
+from denoise.image_io.photo import Photo, read_photo
+from denoise.image_io.read import ImageError
+from denoise.image_io.write import write_photo
+from denoise.inference.memory import parse_memory
+from denoise.inference.restorer import Restorer
+from denoise.metrics import psnr, ssim
+from denoise.results.tables import show
+from denoise.weights.checkpoint import open_model
+
+NONE = "none: clean my picture"
+
+
+@launch
+def main(config: DictConfig) -> None:
+    """Serve the page until it is stopped."""
+    with tempfile.TemporaryDirectory(prefix="denoise-demo-") as folder:
+        # Gradio keeps uploads and results there, and serves nothing from elsewhere.
+        os.environ |= {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False"}
+        page = build(config, Path(folder))
+        show(f"http://{config.host}:{config.port}  (Ctrl-C ends it)")
+        page.launch(
+            server_name=config.host, server_port=config.port, share=False, quiet=True,
+            max_file_size=parse_memory(config.upload), footer_links=[],
+        )  # fmt: skip
+
+
+def build(config: DictConfig, folder: Path) -> Any:
+    """Make the page.
+
+    Args:
+        config: of configs/demo.yaml.
+        folder: for samples and results.
+
+    Raises:
+        ValueError: without gradio, or without a model.
+    """
+    try:
+        import gradio
+    except ImportError as error:
+        raise ValueError("the page needs gradio: pip install '.[demo]'") from error
+    models = find_models(Path(config.checkpoint))
+    device = choose_device(config.device)
+
+    @lru_cache(maxsize=1)
+    def load(name: str) -> tuple[Restorer, bool]:
+        net, made = open_model(models[name])
+        model = made["backbone"]
+        memory = parse_memory(config.memory)
+        restorer = Restorer(net.to(device), model["in_channels"], memory=memory)
+        return restorer, model["sigma_map"]
+
+    load(next(iter(models)))  # what cannot be opened is told now
+
+    def run(path: str | None, noise: str, sigma: float, model: str) -> tuple:
+        if path is None:
+            raise gradio.Error("Drop a picture first.")
+        try:
+            photo = read_photo(path, config.max_pixels)
+            restorer, asks = load(model)
+        except (ImageError, ValueError) as error:
+            raise gradio.Error(str(error).replace(f"{Path(path).parent}/", "")) from error
+        clean, started = photo.pages[0], time.perf_counter()
+        given = clean if noise == NONE else add_noise(clean, noise, sigma)
+        restored, report = restorer(given, sigma if asks else None)
+        H, W = clean.shape[:2]
+        lines = [f"{H * W / 1e6:.2f} Mpx in {time.perf_counter() - started:.1f} s, {report.how}"]
+        lines += report.notes
+        if noise != NONE:
+            for name, image in {"noisy": given, "restored": restored}.items():
+                pair = as_tensor(image), as_tensor(clean)
+                score = f"{psnr(*pair).item():.2f} dB, SSIM {ssim(*pair).item():.4f}"
+                lines.append(f"**{name}** {score}")
+        paths = []
+        for name, pixels in {"before": given, "after": restored}.items():
+            place = Path(tempfile.mkdtemp(dir=folder)) / f"{name}.png"
+            write_photo(Photo([pixels], [None]), place)
+            paths.append(str(place))
+        return tuple(paths), "<br>".join(lines), paths[1]
+
+    with gradio.Blocks(title="denoise") as page:
+        gradio.Markdown("# denoise\nDrop a picture, add noise or leave it, and compare.")
+        with gradio.Row():
+            with gradio.Column(scale=1):
+                picture = gradio.Image(type="filepath", label="picture", height=260)
+                noise = gradio.Dropdown([NONE, *words("noise")], value="gaussian", label="noise")
+                sigma = gradio.Slider(0, 75, 25, step=1, label="sigma, in grey levels of 255")
+                model = gradio.Dropdown(list(models), value=next(iter(models)), label="model")
+                button = gradio.Button("Denoise", variant="primary")
+                gradio.Examples(samples(folder), picture, label="samples")
+            with gradio.Column(scale=2):
+                slider = gradio.ImageSlider(label="before | after", height=560, type="filepath")
+                told = gradio.Markdown()
+                saved = gradio.File(label="download")
+        button.click(run, [picture, noise, sigma, model], [slider, told, saved])
+    return page
+
+
+def find_models(place: Path) -> dict[str, Path]:
+    """Models to choose from: the file itself, or every .ckpt below a folder, newest first."""
+    if not place.is_dir() or (place / "config.json").is_file():
+        return {place.name: place}
+    found = sorted(place.rglob("*.ckpt"), key=lambda path: path.stat().st_mtime, reverse=True)
+    if not found:
+        raise ValueError(f"checkpoint={place} holds no .ckpt: give a model or a folder of runs")
+    return {str(path.relative_to(place)): path for path in found}
+
+
+def add_noise(pixels: np.ndarray, word: str, sigma: float) -> np.ndarray:
+    """Add noise of a word of configs/noise; sigma goes to the kinds that have one."""
+    made = configure(f"noise={word}", f"sigma={sigma}").noise
+    noisy = instantiate(made, _convert_="all")(as_tensor(pixels), torch.Generator().manual_seed(0))
+    noisy = noisy[0].permute(1, 2, 0).clamp(0, 1).numpy()
+    if pixels.dtype.kind == "u":
+        noisy = (noisy * np.iinfo(pixels.dtype).max).round()
+    return noisy.astype(pixels.dtype)
+
+
+def as_tensor(pixels: np.ndarray) -> Tensor:
+    """Pixels (H, W, C) of any depth as (1, C, H, W) in [0, 1]."""
+    return to_float(torch.from_numpy(pixels.copy())).permute(2, 0, 1)[None]
+
+
+def samples(folder: Path) -> list[str]:
+    """The photographs inside scikit-image that no model of ours is trained on."""
+    from PIL import Image
+    from skimage import data
+
+    paths = []
+    for name in ("chelsea", "coffee"):
+        paths.append(str(folder / f"{name}.png"))
+        Image.fromarray(getattr(data, name)()).save(paths[-1])
+    return paths
+
+
+if __name__ == "__main__":
+    main()

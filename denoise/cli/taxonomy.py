@@ -1,0 +1,38 @@
+"""Print the table of all attentions: what each is, states of itself, and costs."""
+
+import argparse
+
+import torch
+from hydra.utils import instantiate
+
+from denoise.benchmark.attention import DIM, HEADS, facts, growth
+from denoise.cli.hydra_main import configure, words
+from denoise.malloc import keep_freed_memory
+from denoise.results.tables import markdown, show
+
+SIDES = (64, 128, 256)
+
+
+def main() -> None:
+    """Measure every word of configs/attention that is one mixer."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("words", nargs="*", help="attentions; all if none is named")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each measurement")
+    options = parser.parse_args()
+    keep_freed_memory()
+    torch.manual_seed(0)
+    mixers = {}
+    for word in options.words or words("attention"):
+        maker = instantiate(configure(f"attention={word}").attention, _convert_="all")
+        if callable(maker):  # per_level is several
+            mixers[word] = maker(DIM, HEADS, 1).eval()
+    table = facts(mixers, SIDES[-1])
+    for row in growth(mixers, SIDES, options.rounds, seconds=60, mib=4096):
+        table[row["form"]][f"ms at {row['side']}"] = row["ms"]
+        table[row["form"]][f"MiB at {row['side']}"] = row["peak MiB"]
+    rows = [{"attention": name, **row} for name, row in table.items()]
+    show(markdown(rows))
+
+
+if __name__ == "__main__":
+    main()

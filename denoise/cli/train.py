@@ -1,0 +1,81 @@
+"""Train a denoiser and measure it: python train.py attention=swin norm=dyt."""
+
+import logging
+import time
+import warnings
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from denoise.cli.hydra_main import launch
+from denoise.evaluation.complexity import cost
+from denoise.evaluation.evaluate import measure
+from denoise.results.figures import Strips
+from denoise.results.save import conclude
+from denoise.results.tables import show
+from denoise.training.datamodule import Images
+from denoise.training.module import Denoiser
+from denoise.weights.checkpoint import find_checkpoint, load_model
+
+
+@launch
+def main(config: DictConfig) -> None:
+    """Train as configured, then score the best checkpoint on the test images."""
+    started, folder = time.perf_counter(), Path(config.run_dir)
+    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    OmegaConf.save(plain, folder / "config.yaml")
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", "`isinstance.treespec, LeafSpec")  # Lightning's own
+    # Set for every run: the jobs of a sweep share a process.
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+    torch.use_deterministic_algorithms(config.trainer.deterministic)
+
+    made = instantiate({name: config[name] for name in plain if name != "trainer"}, _convert_="all")
+    parts = ("backbone", "noise", "loss", "optimizer", "scheduler", "protocol", "sigma", "seed")
+    module = Denoiser(*(made[name] for name in parts), plain)
+    if config.compile:
+        module.net.compile(mode=None if config.compile is True else config.compile)
+    batches = ("patch", "batch", "progressive", "shuffle_channels", "val_crop", "seed")
+    images = Images(made["train"], made["val"], **{name: made[name] for name in batches})
+    trainer = instantiate(
+        config.trainer, callbacks=[*made["callbacks"].values()], logger=[*made["logger"].values()]
+    )
+    checkpoint = find_checkpoint(config.resume, plain)
+    if checkpoint is not None:
+        show(f"continuing from {checkpoint}")
+    trainer.fit(module, images, ckpt_path=checkpoint, weights_only=True)
+    if not trainer.is_global_zero:
+        return
+
+    training = {
+        "steps": trainer.global_step,
+        "images_per_second": trainer.progress_bar_callback.images_per_second,
+        "seconds": time.perf_counter() - started,
+    }
+    best = Path(trainer.checkpoint_callback.best_model_path)
+    net, _ = load_model(best)
+    device = trainer.strategy.root_device
+    pictures = folder / "pictures" if config.pictures else None
+    sets, protocol, baselines = (made[name] for name in ("test", "protocol", "baseline"))
+    sigmas = [config.sigma]
+    watchers = [] if pictures is None else [Strips(pictures, protocol.score)]
+    rows = measure(net.to(device), sets, protocol, sigmas, baselines, device, watchers)
+    record = {
+        "overrides": list(HydraConfig.get().overrides.task),
+        "protocol": protocol.name,
+        "seed": config.seed,
+        "model": cost(net, config.channels),
+        "training": training,
+        "seconds": time.perf_counter() - started,
+    }
+    places = {"checkpoint": best, "pictures": pictures}
+    places |= {f"{name} log": logger.log_dir for name, logger in made["logger"].items()}
+    conclude(folder, rows, record, places)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+"""A net as a program that needs none of this package: torch.export and ONNX, any size of image."""
+
+import logging
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from denoise.inference.tile_grid import Axis, halo
+from denoise.properties import Facts
+
+TRACED = 33  # sides of the traced image in units of the net: beyond the windows of its lowest level
+TOLERANCE = 1e-4  # of a check, of images in [0, 1]
+
+Run = Callable[..., Tensor]
+
+
+class ExportError(ValueError):
+    """A net that cannot be handed over in some format."""
+
+
+class Interface(NamedTuple):
+    """What a caller of the program has to know, all sizes in pixels.
+
+    Args:
+        channels: of the noisy image.
+        out_channels: of the restored image.
+        sigma_map: whether it is called with sigma (B,) in grey levels too.
+        unit: images are padded to multiples of it inside.
+        smallest: least height and width.
+        align: tiles that begin at multiples of it are computed as in the whole image.
+        halo: pixels around a tile's output that its input must hold; None where no tile is exact.
+        least: least side of an exact tile's input.
+    """
+
+    channels: int
+    out_channels: int
+    sigma_map: bool
+    unit: int
+    smallest: int
+    align: int
+    halo: int | None
+    least: int
+
+
+@torch.no_grad()
+def capture(net: nn.Module, channels: int) -> ExportedProgram:
+    """Trace a net for any number, height and width of images.
+
+    Args:
+        net: the backbone, in evaluation mode and float32.
+        channels: of the noisy image.
+
+    Raises:
+        ExportError: where a layer states that it cannot, or the exporter fails.
+    """
+    for name, module in net.named_modules():
+        facts = getattr(module, "facts", None)
+        if isinstance(facts, Facts) and facts.export:
+            raise ExportError(f"{name} ({type(module).__name__}): {facts.export}")
+    side = TRACED * net.unit
+    # Odd and unequal, and more than one image: the exporter takes equal sizes for the same size.
+    example = inputs(net, channels, (2, side + 3, side + 2 * net.unit + 5))
+    batch, free = torch.export.Dim("batch", min=1), torch.export.Dim.AUTO
+    shapes = ({0: batch, 2: free, 3: free}, {0: batch})[: len(example)]
+    try:
+        with quiet():
+            program = torch.export.export(
+                net,
+                example,
+                dynamic_shapes=shapes,
+                prefer_deferred_runtime_asserts_over_guards=True,
+            )
+    except Exception as error:
+        raise ExportError(f"torch.export fails: {reason(error)}") from error
+    given = _placeholder(program).meta["val"].shape
+    fixed = [str(given[axis]) for axis in (0, 2, 3) if isinstance(given[axis], int)]
+    if fixed:
+        raise ExportError(f"torch.export settles on one size: {', '.join(fixed)}")
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # paths of this machine
+    return program
+
+
+def interface(net: nn.Module, channels: int, out_channels: int, smallest: int) -> Interface:
+    """Describe a net to whoever calls its program."""
+    reach = net.reach
+    least = smallest if reach is None else max(smallest, reach.min_length)
+    return Interface(
+        channels=channels,
+        out_channels=out_channels,
+        sigma_map=net.sigma_map,
+        unit=net.unit,
+        smallest=smallest,
+        align=net.align,
+        halo=None if reach is None else _halo(net),
+        least=least + -least % net.unit,
+    )
+
+
+@torch.no_grad()
+def smallest_side(program: ExportedProgram, net: nn.Module, channels: int) -> int:
+    """Find the least side of a square image that a program takes, by trying."""
+    run = program.module()
+    shape = _placeholder(program).meta["val"].shape[2:]
+    ranges = [program.range_constraints[side.node.expr] for side in shape]
+    low, high = max(1, *(int(r.lower) for r in ranges)) - 1, TRACED * net.unit
+
+    def runs(side: int) -> bool:
+        try:
+            run(*inputs(net, channels, (1, side, side)))
+        except Exception:
+            return False
+        return True
+
+    if runs(low + 1):
+        return low + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if runs(middle) else (middle, high)
+    return high
+
+
+@torch.no_grad()
+def write_pt2(program: ExportedProgram, path: Path) -> Run:
+    """Write a program for torch.export.load, and give what the file holds."""
+    with quiet():
+        torch.export.save(program, path)
+        return torch.export.load(path).module()
+
+
+@torch.no_grad()
+def check(run: Run, net: nn.Module, about: Interface) -> dict[str, float]:
+    """Compare a program with the net at three odd sizes and one that the net need not pad.
+
+    Returns:
+        Largest difference of each size, by its name "height x width".
+
+    Raises:
+        ExportError: where the program fails at a size.
+        ValueError: where it differs by more than TOLERANCE.
+    """
+    a, step = about.smallest | 1, 2 * about.unit
+    even = math.lcm(about.align, about.unit)
+    even *= -(-a // even)
+    found = {}
+    for size in ((1, a, a + step), (3, a + 2 * step, a + 6), (2, a + 3 * step + 4, 2 * a + 12),
+                 (1, even, even + about.unit)):  # fmt: skip
+        example, name = inputs(net, about.channels, size), f"{size[1]}x{size[2]}"
+        try:
+            restored = run(*example)
+        except Exception as error:
+            raise ExportError(f"the program fails at {name}: {reason(error)}") from error
+        found[name] = (restored - net(*example)).abs().max().item()
+        if not found[name] <= TOLERANCE:
+            raise ValueError(
+                f"the program differs from the model by {found[name]:.1e} at {name}, more than "
+                f"{TOLERANCE:g}: nothing is written"
+            )
+    return found
+
+
+def inputs(net: nn.Module, channels: int, size: tuple[int, int, int]) -> tuple[Tensor, ...]:
+    """Make noisy images of (number, height, width), and their sigma where the net takes it."""
+    number, height, width = size
+    generator = torch.Generator().manual_seed(0)
+    noisy = torch.rand(number, channels, height, width, generator=generator)
+    sigma = 50 * torch.rand(number, generator=generator)
+    return (noisy, sigma) if net.sigma_map else (noisy,)
+
+
+def _halo(net: nn.Module) -> int:
+    """Find what a tile that begins at a multiple of the alignment needs around it, at worst.
+
+    Near borders that may be more than elsewhere, where neighbourhoods move inward.
+    """
+    align, most = net.align, halo(net.reach)
+    near = most + net.reach.min_length + 2 * align
+    for length in range(2 * near, 2 * near + align, net.unit):
+        axis = Axis(length, net.reach, net.unit)
+        for first in range(0, length, align):
+            if near < first < length - near:
+                continue  # as everywhere inside
+            end = min(first + align, length)
+            low, last = net.reach.need(first, end - 1, axis.length)
+            most = max(most, first - low, last + 1 - end)
+    return most
+
+
+def _placeholder(program: ExportedProgram) -> Any:
+    name = program.graph_signature.user_inputs[0]
+    return next(node for node in program.graph.nodes if node.name == name)
+
+
+def reason(error: Exception) -> str:
+    """Give the line of a long message that says most."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:300]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence the exporters' remarks on their own code."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)

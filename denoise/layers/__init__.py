@@ -1,0 +1,1 @@
+"""What several mechanisms are built of."""

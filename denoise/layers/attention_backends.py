@@ -1,0 +1,133 @@
+"""What can compute neighbourhood attention instead of `by_tiles`, and when."""
+
+import logging
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn.attention.flex_attention import BlockMask, flex_attention
+
+from denoise.layers.tiled_attention import by_tiles
+
+BLOCK = 128  # tokens of one block of FlexAttention
+WIDTHS = (8, 16, 32, 64, 128)  # of heads that NATTEN computes on every device
+
+log = logging.getLogger(__name__)
+
+
+def by_flex(
+    qkv: Tensor, bias: Tensor, kernel: tuple[int, int], border: Literal["shift", "mask"]
+) -> Tensor:
+    """Attend to the pixels around each by FlexAttention, see `by_tiles`."""
+    B, H, W, _, N, D = qkv.shape
+    middle = bias.shape[1] // 2
+
+    def seen(query: Tensor, key: Tensor, length: int, k: int) -> Tensor:
+        first = query - k // 2
+        if border == "shift":
+            first = first.clamp(0, length - k)
+        return (key >= first) & (key < first + k)
+
+    def mask(b: Tensor, n: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        rows = seen(query // W, key // W, H, kernel[0])
+        return rows & seen(query % W, key % W, W, kernel[1])
+
+    def score(logit: Tensor, b: Tensor, n: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        y = (key // W - query // W + middle).clamp(0, 2 * middle)
+        x = (key % W - query % W + middle).clamp(0, 2 * middle)
+        return logit + bias[n, y, x]
+
+    q, k, v = qkv.permute(3, 0, 4, 1, 2, 5).flatten(3, 4)
+    attend = flex_attention if torch.compiler.is_compiling() else _compiled(qkv.device.type)
+    out = attend(q, k, v, score_mod=score, block_mask=blocks(H, W, kernel[0], mask, qkv.device))
+    return out.transpose(1, 2).reshape(B, H, W, N, D)
+
+
+@cache
+def _compiled(device: str) -> Any:
+    # Uncompiled, as after too many sizes, it makes the full table of pixels by pixels.
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 64)
+    # With sizes left open the code that torch 2.15 writes for a CPU does not compile.
+    return torch.compile(flex_attention, dynamic=False if device == "cpu" else None)
+
+
+def blocks(H: int, W: int, k: int, mask: Any, device: torch.device) -> BlockMask:
+    """Name the blocks of keys a block of queries may see: the rows of pixels around its own.
+
+    Computed block by block: the full table of pixels by pixels would not fit.
+    """
+    first = torch.arange(0, H * W, BLOCK, device=device)
+    last = (first + BLOCK - 1).clamp(max=H * W - 1)
+    # Neighbourhoods reach k - 1 rows at most, moved inward or not.
+    low = (first // W - k + 1).clamp(min=0) * W // BLOCK
+    high = ((last // W + k - 1).clamp(max=H - 1) * W + W - 1) // BLOCK
+    index = (low[:, None] + torch.arange(len(first), device=device)).clamp(max=len(first) - 1)
+    return BlockMask.from_kv_blocks(
+        (high - low + 1).int()[None, None],
+        index.int()[None, None],
+        BLOCK_SIZE=BLOCK,
+        mask_mod=mask,
+        seq_lengths=(H * W, H * W),
+    )
+
+
+def by_natten(
+    qkv: Tensor, bias: Tensor, kernel: tuple[int, int], border: Literal["shift"]
+) -> Tensor:
+    """Attend to the pixels around each by NATTEN, which knows no bias, see `by_tiles`."""
+    return import_module("natten").na2d(*qkv.unbind(3), kernel_size=kernel)
+
+
+BACKENDS = {"tiles": by_tiles, "flex": by_flex, "natten": by_natten}
+
+
+def refusal(name: str, qkv: Tensor, num_heads: int, has_bias: bool, least: int) -> str:
+    """Say why a backend cannot compute this exactly, and the remedy; empty if it can.
+
+    Args:
+        name: one of `BACKENDS`.
+        qkv: queries, keys and values, (B, 3C, H, W).
+        num_heads: heads of each.
+        has_bias: whether there is a position bias.
+        least: pixels of a neighbourhood along an axis, the skipped ones too.
+    """
+    on_cpu, width = qkv.device.type == "cpu", qkv.shape[1] // 3 // num_heads
+    why = ""
+    if name == "tiles":
+        return why
+    if on_cpu and qkv.requires_grad:
+        why = "has no backward pass on a CPU"
+    elif qkv.dtype == torch.float64:
+        why = "does not compute in float64"
+    elif name == "flex":
+        why = f"needs heads of 16 channels or more, not {width}" if width < 16 else ""
+    elif not find_spec("natten"):
+        why = "is not installed: pip install natten"
+    elif has_bias:
+        why = "has no position bias: position_bias=false"
+    elif width not in WIDTHS:
+        why = f"computes heads of {', '.join(map(str, WIDTHS))} channels, not {width}"
+    elif min(qkv.shape[2:]) < least:
+        why = f"needs {least} pixels along an axis, not {min(qkv.shape[2:])}"
+    return why and f"backend={name} {why}; or choose backend=tiles"
+
+
+def fastest(*what: Any) -> str:
+    """Choose the fastest backend that is exact for what `refusal` takes after the name."""
+    device, name = what[0].device.type, "tiles"
+    if device == "cuda" and not torch.compiler.is_exporting():
+        names = ["flex"]
+        if find_spec("natten") and import_module("natten").HAS_LIBNATTEN:
+            names.insert(0, "natten")
+        name = next((name for name in names if not refusal(name, *what)), name)
+    if not torch.compiler.is_compiling():
+        _tell(name, device)
+    return name
+
+
+@cache
+def _tell(name: str, device: str) -> None:
+    log.info("neighborhood attention on %s: backend=%s", device, name)

@@ -1,0 +1,78 @@
+"""Attention to the pixels around each, for all mixers that need it: borders and dilation."""
+
+from collections.abc import Callable
+from itertools import product
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from denoise.layers.tiled_attention import at_once, by_tiles
+
+Attend = Callable[[Tensor, Tensor, tuple[int, int], Literal["shift", "mask"]], Tensor]
+
+
+def local_attention(
+    qkv: Tensor,
+    bias: Tensor,
+    kernel_size: int,
+    dilation: int,
+    border: Literal["shift", "mask", "reflect"],
+    attend: Attend = by_tiles,
+) -> Tensor:
+    """Attend to the k x k pixels around each: (B, 3C, H, W) to (B, C, H, W).
+
+    Args:
+        qkv: queries, keys and values, each with its heads one after another.
+        bias: added to the logits, by the key's displacement over the dilation: (N, S, S), the
+            middle for none.
+        kernel_size: odd k.
+        dilation: distance between neighbours in pixels.
+        border: `shift` moves a neighbourhood inward and takes a smaller k where an axis holds
+            fewer pixels; `mask` hides what of a neighbourhood is outside; `reflect` mirrors.
+        attend: does it without dilation and reflection, see `by_tiles`.
+    """
+    B, C, H, W = qkv.shape
+    N, step, radius = len(bias), dilation, kernel_size // 2 * dilation
+    if border == "reflect":
+        # Mirrored pixels are queries too, thrown away; every real one sees a whole square.
+        out = local_attention(mirrored(qkv, radius), bias, kernel_size, dilation, "mask", attend)
+        return out[..., radius : radius + H, radius : radius + W]
+    kernel = kernel_size, kernel_size
+    if border == "shift":
+        kernel = tuple(max(1, min(kernel_size, length // step)) for length in (H, W))
+    qkv = qkv.permute(0, 2, 3, 1).unflatten(3, (3, N, C // 3 // N))
+    if attend is by_tiles and torch.compiler.is_compiling():
+        return at_once(qkv, bias, kernel, border, step).flatten(3).permute(0, 3, 1, 2)
+    if step == 1:
+        return attend(qkv, bias, kernel, border).flatten(3).permute(0, 3, 1, 2)
+    # Pixels step apart form an image of their own; at most two lengths per axis.
+    out = torch.empty_like(qkv[:, :, :, 0])
+    for rows, columns in product(_groups(H, step), _groups(W, step)):
+        group = torch.cat([qkv[:, r::step, c::step] for r in rows for c in columns])
+        parts = iter(attend(group, bias, kernel, border).split(B))
+        for r, c in product(rows, columns):
+            out[:, r::step, c::step] = next(parts)
+    return out.flatten(3).permute(0, 3, 1, 2)
+
+
+def _groups(length: int, step: int) -> list[list[int]]:
+    """Offsets below step and length, by how many pixels of the axis lie at them."""
+    longer = length % step
+    groups = [list(range(longer)), list(range(longer, step)) if length >= step else []]
+    return [group for group in groups if group]
+
+
+def mirrored(x: Tensor, radius: int) -> Tensor:
+    """Frame (B, C, H, W) by reflection, and by the border repeated where an axis is too short."""
+    for axis, widths in ((2, (0, 0, radius, radius)), (3, (radius, radius, 0, 0))):
+        x = F.pad(x, widths, "reflect" if x.shape[axis] > radius else "replicate")
+    return x
+
+
+def is_inside(length: int, kernel_size: int, dilation: int, device: torch.device) -> Tensor:
+    """Tell which neighbours of which pixels of an axis are pixels: (k, length)."""
+    offsets = (torch.arange(kernel_size, device=device) - kernel_size // 2) * dilation
+    places = torch.arange(length, device=device) + offsets[:, None]
+    return (places >= 0) & (places < length)

@@ -1,0 +1,1 @@
+"""Noise: synthetic kinds and the estimation of its strength."""

@@ -1,0 +1,1 @@
+"""Weights of networks: loaded, checked, of this project and of others."""

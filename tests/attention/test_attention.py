@@ -1,0 +1,334 @@
+"""The contract of every attention, whatever is in configs/attention."""
+
+import copy
+import math
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from harness import ROOT, make, options, randomize
+from oracles import depends, image
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+NAMES = options("attention")
+SIZES = [(1, 1), (3, 5), (7, 9), (8, 8), (13, 16), (17, 6), (64, 40)]
+VARIANTS = [
+    "acmix attention.pe=official", "cbam attention.pool=avg", "mdta attention.window=8",
+    "neighborhood attention.dilation=2", "neighborhood attention.position_bias=false",
+    "non_local attention.pool=3", "pvt attention.linear=true", "slide attention.border=official",
+    "unfold attention.dilation=2", "unfold attention.border=reflect",
+]  # fmt: skip
+
+
+def mixers(name, dim=16, num_heads=2, index=1):
+    """The mixers that words of the command line stand for: one, or one a level."""
+    return [randomize(maker(dim, num_heads, index)) for maker in makers(name)]
+
+
+def makers(name):
+    made = make("attention", *f"attention={name}".split())
+    return [made] if callable(made) else made
+
+
+def close(out, expected, tolerance):
+    """Equal within a tolerance relative to the largest value, or absolute if that is below 1."""
+    assert (out - expected).abs().max() <= tolerance * max(1, expected.abs().max())
+
+
+def results(mixer, x):
+    """Output and gradients, in the precision of x."""
+    mixer = copy.deepcopy(mixer).to(x.dtype)
+    leaf = x.clone().requires_grad_()
+    for numbers in range(16, 4096, 48):  # freed at once
+        torch.full((numbers,), math.nan)
+    out = mixer(leaf)
+    out.square().mean().backward()
+    return [out.detach(), leaf.grad, *(p.grad for p in mixer.parameters())]
+
+
+def test_every_word_is_a_file_and_every_file_a_word():
+    files = Path(ROOT / "denoise" / "attention").glob("[!_]*.py")
+    assert sorted(path.stem for path in files) == NAMES
+    for name in NAMES:
+        text = (ROOT / "configs" / "attention" / f"{name}.yaml").read_text()
+        assert f"_target_: denoise.attention.{name}." in text
+
+
+@pytest.mark.parametrize("name", [*NAMES, *VARIANTS])
+class TestContract:
+    @pytest.mark.parametrize("size", SIZES, ids=str)
+    @pytest.mark.parametrize(("batch", "heads", "index"), [(3, 2, 0), (1, 1, 1)])
+    def test_any_size_and_precision(self, name, size, batch, heads, index):
+        """Against float64, gradients too; what is free in memory is no number."""
+        for mixer in mixers(name, num_heads=heads, index=index):
+            x = image(batch, 16, *size)
+            out, *gradients = results(mixer, x.double())
+            largest = max(gradient.abs().max() for gradient in gradients)
+            for dtype, tolerance in ((torch.float32, 1e-4), (torch.bfloat16, 0.25)):
+                for one, other in zip(results(mixer, x.to(dtype)), [out, *gradients], strict=True):
+                    assert one.shape == other.shape
+                    assert one.dtype == dtype
+                    scale = out.abs().max() if other is out else largest
+                    assert (one - other).abs().max() <= tolerance * scale
+
+    def test_every_parameter_has_a_part(self, name):
+        for mixer in mixers(name):
+            mixer(image(1, 16, 13, 18).requires_grad_()).square().mean().backward()
+            assert all(p.grad.abs().sum() > 0 for p in mixer.parameters())
+
+    def test_a_fresh_one_adds_nothing_unless_it_says_so(self, name):
+        for maker in makers(name):
+            mixer = maker(16, 2, 1)
+            assert (mixer(image(1, 16, 13, 18)).abs().max() == 0) == mixer.facts.quiet
+
+    def test_images_of_a_batch_do_not_meet(self, name):
+        for mixer in mixers(name):
+            mixer.double()
+            x = image(3, 16, 13, 18).double()
+            alone = torch.cat([mixer(one) for one in x.split(1)])
+            close(mixer(x), alone, 1e-12)
+
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+    def test_precision(self, name, dtype):
+        for mixer in mixers(name):
+            x = image(2, 16, 13, 18).to(dtype)
+            mixer.to(dtype)
+            out = mixer(x)
+            exact = mixer.double()(x.double())
+            error = (out.double() - exact).abs().max() / exact.abs().max()
+            assert out.dtype == dtype
+            assert error < 16 * torch.finfo(dtype).eps
+
+    def test_autocast(self, name):
+        for mixer in mixers(name):
+            x = image(2, 16, 13, 18).requires_grad_()
+            with torch.autocast("cpu", torch.bfloat16):
+                out = mixer(x)
+            out.float().square().mean().backward()
+            exact = mixer(x)
+            assert (out - exact).abs().max() / exact.abs().max() < 0.15
+            assert all(torch.isfinite(p.grad).all() for p in mixer.parameters())
+
+    def test_channels_last_stays_and_changes_nothing(self, name):
+        for mixer in mixers(name):
+            mixer.double()
+            x = image(2, 16, 13, 18).double()
+            out = mixer(x.contiguous(memory_format=torch.channels_last))
+            assert out.is_contiguous(memory_format=torch.channels_last)
+            close(out, mixer(x), 1e-12)
+
+    def test_weights_know_no_size(self, name):
+        for mixer, other in zip(mixers(name), mixers(name, index=3), strict=True):
+            mixer(image(1, 16, 64, 64))
+            randomize(other, seed=1).load_state_dict(mixer.state_dict())
+            x = image(1, 16, 50, 75)
+            torch.testing.assert_close(mixer(x), other(x))
+
+    def test_inference_mode_first_then_training(self, name):
+        for mixer in mixers(name):
+            with torch.inference_mode():
+                mixer(image(1, 16, 13, 18))
+            mixer(image(1, 16, 13, 18).requires_grad_()).sum().backward()
+
+    @pytest.mark.parametrize("size", SIZES, ids=str)
+    def test_padding_carries_no_weight(self, name, size, monkeypatch):
+        """Whatever is written outside the image leaves the output alone."""
+        pad = F.pad
+
+        def loud(x, widths, mode="constant", value=None):
+            fill = 1e3 if mode == "constant" and value is None else value
+            return pad(x, widths, mode, fill)
+
+        for mixer in mixers(name):
+            mixer.double()
+            x = image(2, 16, *size).double()
+            quiet = mixer(x)
+            monkeypatch.setattr(F, "pad", loud)
+            close(mixer(x), quiet, 1e-10)
+            monkeypatch.setattr(F, "pad", pad)
+
+    def test_compiles_without_a_break(self, name):
+        for mixer in mixers(name):
+            x = image(2, 16, 40, 48).double()
+            torch._dynamo.reset()
+            compiled = torch.compile(mixer.double(), backend="eager", fullgraph=True)
+            close(compiled(x), mixer(x), 1e-10)
+
+    @pytest.mark.parametrize("index", [0, 1])
+    def test_exports_with_open_sizes_or_says_why_not(self, name, index):
+        """As x + mixer(x), so that the output's sizes must be provably the input's.
+
+        Write a rounded-up quotient as (H + w - 1) // w: the exporter cannot reason about -H % w.
+        """
+        for mixer in mixers(name, index=index):
+            block = Residual(mixer.double()).eval()
+            sides = {2: torch.export.Dim("H", min=32, max=4096),
+                     3: torch.export.Dim("W", min=32, max=4096)}  # fmt: skip
+            try:
+                program = torch.export.export(
+                    block,
+                    (image(2, 16, 41, 47).double(),),
+                    dynamic_shapes=(sides,),
+                    prefer_deferred_runtime_asserts_over_guards=True,
+                )
+            except Exception as error:
+                if not mixer.facts.export:
+                    pytest.fail(f"facts.export does not say why: {error}")
+                continue
+            assert not mixer.facts.export, "it works, yet facts.export says it does not"
+            for size in [(57, 66), (48, 64)]:
+                x = image(2, 16, *size).double()
+                close(program.module()(x), block(x), 1e-10)
+
+
+class Residual(torch.nn.Module):
+    def __init__(self, mixer):
+        super().__init__()
+        self.mixer = mixer
+
+    def forward(self, x):
+        return x + self.mixer(x)
+
+
+class Operations(TorchDispatchMode):
+    """The names of all that is computed."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.add(func.__name__)
+        return func(*args, **kwargs or {})
+
+
+def possible_families(mixer):
+    facts = mixer.facts
+    x = image(1, 16, 13, 18)
+    with Operations() as run:
+        mixer(x)
+    attends = any("softmax" in name or "attention" in name for name in run.names)
+    if not run.names:
+        return {"none"}
+    if facts.reach is not None:
+        return {"window"} if facts.step > 1 else {"local"} if attends else {"gating"}
+    if facts.cost == "N" and facts.step == 1:
+        return {"channel"}
+    if facts.cost == "N^1.5":
+        return {"window"}
+    return {"global"} if facts.step == 1 else {"sparse global"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+class TestFacts:
+    def test_family(self, name):
+        """It follows from the facts that are tested below, and from whether a softmax is taken."""
+        for mixer in mixers(name):
+            parts = [mixer.first, mixer.second] if name == "dual" else [mixer]
+            families = [part.facts.family for part in parts]
+            assert mixer.facts.family == " + ".join(families)
+            for part, family in zip(parts, families, strict=True):
+                assert family in possible_families(part)
+
+    @pytest.mark.parametrize("index", [0, 1])
+    @pytest.mark.parametrize("axis", [2, 3], ids=["rows", "columns"])
+    @pytest.mark.parametrize("length", [13, 48])
+    def test_reach_is_what_decides_and_no_more(self, name, index, axis, length):
+        for mixer in mixers(name, index=index):
+            if mixer.facts.reach is None:
+                continue
+            seen = depends(mixer.double(), length, 9, axis)
+            for place in range(length):
+                first, last = mixer.facts.reach.need(place, place, length)
+                assert seen[:first, place].sum() + seen[last + 1 :, place].sum() < 1e-12
+                assert seen[first, place] > 1e-12
+                assert seen[last, place] > 1e-12
+
+    def test_without_a_reach_the_first_row_is_felt_far_away(self, name):
+        for mixer in mixers(name):
+            if mixer.facts.reach is None:
+                seen = depends(mixer.double(), 48, 9, 2)
+                assert seen[0, 36:].max() > 1e-9
+
+    @pytest.mark.parametrize("index", [0, 1])
+    def test_a_crop_gives_the_same_exactly_with_a_reach(self, name, index):
+        for mixer in mixers(name, index=index):
+            mixer.double()
+            reach = mixer.facts.reach
+            H, W = 100, 131
+            x = image(1, 16, H, W).double()
+            whole = mixer(x)
+            for a, b in [((0, 9), (0, 20)), ((45, 52), (50, 66)), ((80, 99), (100, 130))]:
+                crop = []
+                for (first, last), length in ((a, H), (b, W)):
+                    low, high = reach.need(first, last, length) if reach else (first, last)
+                    align, least = (reach.align, reach.min_length) if reach else (1, 1)
+                    low = min(low, max(0, length - least)) // align * align
+                    crop.append((low, min(length, max(high + 1, low + least))))
+                (top, bottom), (left, right) = crop
+                part = mixer(x[..., top:bottom, left:right])
+                part = part[..., a[0] - top : a[1] + 1 - top, b[0] - left : b[1] + 1 - left]
+                expected = whole[..., a[0] : a[1] + 1, b[0] : b[1] + 1]
+                error = (part - expected).abs().max() / expected.abs().max()
+                assert (error < 1e-12) == (reach is not None)
+
+    def test_step(self, name, monkeypatch):
+        """On a torus: shifts by the step shift the output, smaller ones do not."""
+        for mixer in mixers(name, index=0):
+            mixer.double()
+            for module in mixer.modules():
+                if isinstance(module, torch.nn.Conv2d):
+                    monkeypatch.setattr(module, "padding_mode", "circular")
+            step = mixer.facts.step
+            for axis in (2, 3):
+                if step:
+                    assert shift_error(mixer, step, axis) < 1e-12
+                for smaller in {1, 2, 4, 8, 16} & set(range(step or 17)):
+                    assert shift_error(mixer, smaller, axis) > 1e-9
+
+    def test_constant_image_stays_constant(self, name):
+        for mixer in mixers(name):
+            mixer.double()
+            H, W = 60, 56
+            out = mixer(image(1, 16, 1, 1).double().expand(1, 16, H, W))
+            reach, margin = mixer.facts.reach, 4
+            if reach:
+                margin = max(
+                    next(p for p in range(H) if reach.need(p, p, H)[0] > 0),
+                    next(p for p in range(H) if reach.need(H - 1 - p, H - 1 - p, H)[1] < H - 1),
+                )
+            inside = out[..., margin : -margin or None, margin : -margin or None]
+            deviation = (inside - inside[..., :1, :1]).abs().max() / inside.abs().max()
+            assert (deviation < 1e-12) == mixer.facts.flat
+
+    def test_cost(self, name):
+        """The part of the multiply-accumulates that grows faster than the pixels has the power."""
+        for mixer in mixers(name):
+            small, middle, large = (count(mixer.to("meta"), side) for side in (128, 256, 512))
+            if mixer.facts.cost == "N":
+                assert abs(large - 4 * middle) <= 0.02 * large
+            else:
+                power = math.log((large - 4 * middle) / (middle - 4 * small), 4)
+                assert power == pytest.approx(float(mixer.facts.cost[2:]), abs=0.01)
+
+
+def shift_error(mixer, shift, axis):
+    """How far a circularly shifted image is from giving the shifted output, away from borders."""
+    H, W = 112, 96
+    x = 0.3 * image(1, 16, H, W).double()
+    out, reach, inside = mixer(x), mixer.facts.reach, slice(None)
+    if reach:
+        low = next(p for p in range(H) if reach.need(p, p, H)[0] > shift)
+        high = next(p for p in range(H)[::-1] if reach.need(p, p, H)[1] < H - shift)
+        inside = slice(low, min(high, W - H + high))
+    difference = mixer(x.roll(shift, axis)).roll(-shift, axis) - out
+    return difference[..., inside, inside].abs().max() / out.abs().max()
+
+
+def count(mixer, side):
+    backend = torch.nn.attention.SDPBackend.MATH
+    with torch.nn.attention.sdpa_kernel(backend), FlopCounterMode(display=False) as counter:
+        mixer(torch.empty(1, 16, side, side, device="meta"))
+    return counter.get_total_flops()

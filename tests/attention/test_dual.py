@@ -1,0 +1,44 @@
+"""Two mixers in one: the sum they stand for, and facts that follow from theirs."""
+
+import pytest
+import torch
+from harness import assert_same, make, normal, parameters, randomize
+from oracles import depends
+
+WORDS = ("attention=dual", "attention@attention.first=neighborhood",
+         "attention@attention.second=swin")  # fmt: skip
+
+
+@pytest.mark.parametrize("order", ["sequence", "parallel"])
+def test_dual_is_the_sum_of_its_two(order):
+    mixer = randomize(make("attention", *WORDS, f"attention.order={order}")(16, 2, 1)).double()
+
+    def parts(x):
+        first = mixer.first(x)
+        return first + mixer.second(x + first if order == "sequence" else x)
+
+    own = parameters(mixer)
+    assert_same((mixer, own), (parts, own), normal(2, 16, 13, 18))
+
+
+@pytest.mark.parametrize("order", ["sequence", "parallel"])
+def test_bounded_parts_make_a_bounded_whole(order):
+    mixer = randomize(make("attention", *WORDS, f"attention.order={order}")(16, 2, 1)).double()
+    assert mixer.facts.family == "local + window"
+    assert mixer.facts.step == 8
+    seen = depends(mixer, 48, 9, 2) > 1e-12
+    for place in range(48):
+        first, last = mixer.facts.reach.need(place, place, 48)
+        places = torch.nonzero(seen[:, place]).flatten()
+        assert (places[0], places[-1]) == (first, last)
+
+
+def test_an_unbounded_part_makes_the_whole_unbounded():
+    mixer = make("attention", WORDS[0], WORDS[1], "attention@attention.second=mdta")(16, 2, 1)
+    assert mixer.facts.reach is None
+    assert mixer.facts.step == 1
+
+
+def test_an_unknown_order_is_refused():
+    with pytest.raises(Exception, match="order=sideways is unknown"):
+        make("attention", *WORDS, "attention.order=sideways")(16, 2, 1)

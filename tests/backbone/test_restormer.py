@@ -1,0 +1,197 @@
+"""The backbone against the published one, and at every size, width and composition."""
+
+from functools import partial
+from itertools import product
+
+import pytest
+import torch
+import torch.nn.functional as F
+from deepinv.models.restormer import Restormer as Official
+from harness import assert_same, config, make, options, randomize
+from torchvision.models.swin_transformer import PatchMerging as OfficialMerging
+
+from denoise.backbone.restormer import PatchMerging, from_official
+
+SMALL = ("backbone.dim=8", "backbone.num_blocks=[1,2,1,1]", "backbone.num_refinement_blocks=1")
+
+
+def image(*shape):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(3)).double()
+
+
+@pytest.mark.parametrize(
+    ("norm", "kind", "bias"),
+    [
+        ("layernorm_biasfree", "BiasFree", False),
+        ("layernorm", "WithBias", False),
+        ("layernorm", "WithBias", True),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_is_the_papers_model(norm, kind, bias, channels):
+    official = Official(
+        channels, channels, 8, (1, 2, 1, 1), 1, bias=bias, LayerNorm_type=kind, pretrained=None
+    )
+    randomize(official).double()
+    biases = [f"{key}.bias={bias}" for key in ("backbone", "attention", "feedforward")]
+    net = make("backbone", *SMALL, f"norm={norm}", f"channels={channels}", *biases).double()
+    net.load_state_dict(from_official(official.state_dict()), strict=True)
+    theirs = from_official(dict(official.named_parameters()))
+    ours = dict(net.named_parameters())
+    assert_same((net, ours), (official, theirs), image(2, channels, 24, 32))
+
+
+@pytest.mark.parametrize(
+    ("norm", "count"), [("layernorm", 26_126_644), ("layernorm_biasfree", 26_111_668)]
+)
+def test_base_has_the_papers_parameters(norm, count):
+    with torch.device("meta"):
+        net = make("backbone", "backbone=base", f"norm={norm}")
+    assert sum(p.numel() for p in net.parameters()) == count
+
+
+@pytest.mark.parametrize("attention", options("attention"))
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (3, 5), (13, 16), (33, 40)], ids=str)
+def test_any_size(attention, size):
+    net = randomize(make("backbone", *SMALL, f"attention={attention}")).double()
+    out = net(image(2, 3, *size))
+    assert out.shape == (2, 3, *size)
+    out.mean().backward()
+    assert torch.isfinite(out).all()
+    assert all(torch.isfinite(p.grad).all() for p in net.parameters())
+
+
+def test_pads_by_reflection_and_crops():
+    net = randomize(make("backbone", *SMALL).double())
+    x = image(1, 3, 13, 18)
+    padded = net(F.pad(x, (0, 6, 0, 3), mode="reflect"))
+    torch.testing.assert_close(net(x), padded[..., :13, :18], rtol=0, atol=1e-12)
+
+
+def test_pads_by_replication_where_reflection_ends():
+    net = randomize(make("backbone", *SMALL).double())
+    x = image(1, 3, 3, 8)
+    rows = [0, 1, 2, 1, 0, 0, 0, 0]
+    torch.testing.assert_close(net(x), net(x[:, :, rows])[..., :3, :], rtol=0, atol=1e-12)
+
+
+NORMS, FEEDFORWARDS = options("norm"), options("feedforward")
+COMPOSITIONS = [("mdta", *rest) for rest in product(NORMS, FEEDFORWARDS)] + [
+    (word, NORMS[k % len(NORMS)], FEEDFORWARDS[k % len(FEEDFORWARDS)])
+    for k, word in enumerate(options("attention"))
+]
+
+
+@pytest.mark.parametrize("words", COMPOSITIONS, ids="-".join)
+def test_every_parameter_learns_within_two_steps(words):
+    groups = ("attention", "norm", "feedforward")
+    overrides = [f"{group}={word}" for group, word in zip(groups, words, strict=True)]
+    net = make("backbone", *SMALL, *overrides)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    moved = set()
+    for _ in range(2):  # a projection that starts at zero hides what lies before it at first
+        net.zero_grad()
+        net(image(1, 3, 16, 24).float()).square().mean().backward()
+        moved |= {name for name, p in net.named_parameters() if p.grad.abs().sum() > 0}
+        optimizer.step()
+    assert moved == {name for name, _ in net.named_parameters()}
+
+
+def test_channels_are_free():
+    net = make("backbone", *SMALL, "backbone.in_channels=4", "backbone.out_channels=2").double()
+    assert net(image(1, 4, 9, 9)).shape == (1, 2, 9, 9)
+
+
+def test_sigma_map_is_one_more_channel():
+    net = randomize(make("backbone", *SMALL, "backbone.sigma_map=true").double())
+    plain = randomize(make("backbone", *SMALL).double())
+    plain.load_state_dict(net.state_dict() | {"embed.weight": net.embed.weight[:, :3]})
+    x = image(2, 3, 16, 16)
+    torch.testing.assert_close(net(x, torch.zeros(2)), plain(x))
+    low, high = net(x, torch.tensor([10.0, 50.0])), net(x, torch.tensor([10.0, 20.0]))
+    torch.testing.assert_close(low[0], high[0])
+    assert (low[1] - high[1]).abs().max() > 1e-3
+    with pytest.raises(ValueError, match="sigma"):
+        net(x)
+
+
+def test_attention_differs_per_level():
+    words = [f"attention@attention.level{i + 1}={n}" for i, n in enumerate(("mdta", "none"))]
+    net = make("backbone", "attention=per_level", *words)
+    kinds = [type(getattr(stage[0], "mixer", None)).__name__ for stage in net.encoder]
+    assert kinds == ["MDTA", "NoneType", "ShiftedWindowAttention", "MDTA"]
+    assert type(net.decoder[0][0].mixer) is type(net.encoder[0][0].mixer)
+
+
+def test_no_attention_leaves_half_a_block():
+    net = make("backbone", "attention=none", *SMALL).double()
+    block = randomize(net.encoder[0][0])
+    x = image(1, 8, 5, 7)
+    torch.testing.assert_close(block(x), x + block.feedforward(block.norm2(x)))
+    assert not any("norm1" in name for name in net.state_dict())
+
+
+def test_blocks_know_their_place():
+    net = make("backbone", "attention=swin", "backbone.num_blocks=[1,2,3,3]")
+    shifts = [[block.mixer.shift for block in stage] for stage in net.encoder]
+    assert shifts == [[0], [0, 4], [0, 4, 0], [0, 4, 0]]
+
+
+def test_refuses_what_does_not_fit():
+    with pytest.raises(Exception, match=r"num_heads\[1\]=3 does not divide"):
+        make("backbone", "backbone.num_heads=[1,3,4,8]")
+    with pytest.raises(Exception, match="num_heads 2"):
+        make("backbone", "backbone.num_heads=[1,2]")
+
+
+def test_is_handed_its_attention():
+    def identity(dim, num_heads, index):
+        calls.append((dim, num_heads, index))
+        return torch.nn.Identity()
+
+    calls = []
+    cfg = config(*SMALL)
+    make_net = partial(type(make("backbone", *SMALL)), norm=torch.nn.BatchNorm2d)
+    make_net(
+        identity,
+        feedforward=lambda dim: torch.nn.Conv2d(dim, dim, 1),
+        in_channels=3,
+        out_channels=3,
+        **{k: cfg.backbone[k] for k in ("dim", "num_blocks", "num_heads", "num_refinement_blocks")},
+    )
+    top, down = [(8, 1, 0)], [(16, 2, 0), (16, 2, 1)]
+    assert calls == [*top, *down, (32, 4, 0), (64, 8, 0), (16, 1, 0), *down, (32, 4, 0), (16, 1, 0)]
+
+
+def test_patch_merging_is_swins():
+    official = randomize(OfficialMerging(6)).double()
+    ours = PatchMerging(6).double()
+    ours.norm.load_state_dict(official.norm.state_dict())
+    weight = official.reduction.weight.detach()
+    ours.reduction.weight.data.copy_(weight[:, :, None, None])
+
+    def theirs(x):
+        weights = {"reduction.weight": ours.reduction.weight[:, :, 0, 0]}
+        weights |= {f"norm.{name}": p for name, p in ours.norm.named_parameters()}
+        out = torch.func.functional_call(official, weights, x.permute(0, 2, 3, 1))
+        return out.permute(0, 3, 1, 2)
+
+    own = dict(ours.named_parameters())
+    assert_same((ours, own), (theirs, own), image(2, 6, 8, 12))
+
+
+def test_patch_merging_is_a_word():
+    net = make("backbone", *SMALL, "backbone.downsample=patch_merging").double()
+    out = net(image(2, 3, 13, 17))
+    assert out.shape == (2, 3, 13, 17)
+    assert sum(isinstance(m, PatchMerging) for m in net.modules()) == 3
+    with pytest.raises(Exception, match="downsample=pool is unknown"):
+        make("backbone", "backbone.downsample=pool")
+
+
+def test_checkpointing_changes_no_gradient():
+    nets = [randomize(make("backbone", *SMALL, f"backbone.checkpointing={word}")).double()
+            for word in ("false", "true")]  # fmt: skip
+    left, right = ((net, dict(net.named_parameters())) for net in nets)
+    assert_same(left, right, image(2, 3, 16, 24), tolerance=1e-12)
+    assert nets[1].encoder[0][0].checkpointing

@@ -1,0 +1,83 @@
+"""Evaluation: of our checkpoints, of a peer's, and the published anchor."""
+
+import json
+
+import pytest
+import torch
+from PIL import Image
+from runs import plain, save
+from skimage.data import camera
+
+from denoise.evaluation.protocols import Kair
+from denoise.image_io.read import read_image
+
+
+@pytest.fixture
+def images(tmp_path):
+    (tmp_path / "images").mkdir()
+    for name, top in (("a", 100), ("b", 200)):
+        Image.fromarray(camera()[top : top + 40, 100:150]).save(tmp_path / "images" / f"{name}.png")
+    return ("data=folder", "data.folder.path=images", "hydra.run.dir=run")
+
+
+def record(tmp_path):
+    return json.loads((tmp_path / "run" / "results.json").read_text())
+
+
+def test_checkpoint_on_sets_and_levels(command, images, tmp_path, capfd):
+    save(tmp_path / "a.ckpt", plain("channels=1"))
+    words = ("checkpoint=a.ckpt", "sigma=[15,25,50]", "pictures=true", "baseline=[nlm,tv]")
+    command("evaluate", *words, *images)
+    found = record(tmp_path)
+    assert [(m["sigma"], m["method"]) for m in found["average"]] == [
+        (sigma, method)
+        for sigma in (15, 25, 50)
+        for method in ("noisy", "non-local means", "restored", "total variation")
+    ]
+    assert len(found["images"]) == 3 * 2 * 4
+    assert all(row["seconds"] > 0 for row in found["images"] if row["method"] != "noisy")
+    noisy = {row["sigma"]: row["psnr"] for row in found["average"] if row["method"] == "noisy"}
+    clean = [read_image(tmp_path / "images" / f"{n}.png", 1).transpose(2, 0, 1) for n in "ab"]
+    clean = [torch.from_numpy(image.copy())[None] / 255 for image in clean]
+    for sigma, value in noisy.items():
+        psnrs = [Kair().score(Kair().noisy(image, sigma), image)["psnr"] for image in clean]
+        assert value == pytest.approx(torch.cat(psnrs).mean().item())
+    pictures = {str(p.relative_to(tmp_path / "run")) for p in tmp_path.rglob("*.png")
+                if "pictures" in str(p)}  # fmt: skip
+    assert pictures == {f"pictures/folder/sigma{s}/{n}.png" for s in (15, 25, 50) for n in "ab"}
+    assert "average of 2" in capfd.readouterr().out
+
+
+def test_seeded_protocol_needs_no_sigma(command, images, tmp_path):
+    save(tmp_path / "a.ckpt", plain("channels=1", "backbone.sigma_map=true"))
+    command("evaluate", "checkpoint=a.ckpt", "noise=poisson", *images)
+    found = record(tmp_path)
+    assert found["protocol"] == "seeded"
+    assert {row["sigma"] for row in found["images"]} == {None}
+
+
+def test_channels_that_do_not_fit_are_refused(command, images, tmp_path):
+    save(tmp_path / "a.ckpt", plain())
+    with pytest.raises(SystemExit, match=r"images/a\.png"):
+        command("evaluate", "checkpoint=a.ckpt", *images)
+    with pytest.raises(SystemExit, match=r"channels=1, but a\.ckpt takes 3"):
+        command("evaluate", "checkpoint=a.ckpt", "channels=1", *images)
+
+
+def test_what_nobody_knows_is_refused(command, images, tmp_path):
+    with pytest.raises(SystemExit, match="checkpoint"):
+        command("evaluate", *images)
+    with pytest.raises(SystemExit, match=r"none\.pth: no such checkpoint"):
+        command("evaluate", "checkpoint=none.pth", *images)
+    torch.save({"weights": torch.zeros(1)}, tmp_path / "odd.pth")
+    with pytest.raises(SystemExit, match=r"odd\.pth: spandrel knows no such model"):
+        command("evaluate", "checkpoint=odd.pth", *images)
+
+
+@pytest.mark.slow
+def test_published_dncnn_gives_the_published_number(command, data_dir, tmp_path):
+    command("evaluate", f"checkpoint={data_dir}/weights/dncnn_25.pth", "data=set12",
+            f"data_dir={data_dir}/datasets", "hydra.run.dir=run")  # fmt: skip
+    mean = next(m for m in record(tmp_path)["average"] if m["method"] == "restored")
+    assert mean["psnr"] == pytest.approx(30.43, abs=0.01)
+    assert record(tmp_path)["model"]["parameters"] > 500_000

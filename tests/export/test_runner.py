@@ -1,0 +1,143 @@
+"""The runner without torch: its tiles, and what it refuses, on a model that does nothing."""
+
+import ast
+import sys
+
+import numpy as np
+import pytest
+from harness import ROOT
+from pictures import photo
+from PIL import Image, ImageCms
+
+from denoise.export import runner
+
+
+class Same:
+    """A model that gives what it gets, and notes the tiles."""
+
+    channels = out_channels = 3
+    unit = smallest = align = least = 1
+    halo, takes_sigma = 0, False
+
+    def __init__(self, path=None, **about):
+        self.tiles = []
+        vars(self).update(about)
+
+    def __call__(self, noisy, sigma):
+        self.tiles.append(noisy.shape[2:])
+        return noisy
+
+
+@pytest.mark.parametrize(
+    ("halo", "align", "side"),
+    [(None, 64, 512), (67, 8, 512), (180, 8, 512), (185, 64, 690), (484, 8, 1312)],
+)
+def test_the_runner_chooses_tiles_that_work(halo, align, side):
+    model = Same(halo=halo, align=align, unit=8, smallest=65, least=72)
+    image = photo(side + 401, side + 57, 1)
+    assert (runner.restore(image, model, None, None, 64) == image).all()
+    assert len(model.tiles) > 1
+    assert max(map(max, model.tiles)) <= side
+    assert sum(height * width for height, width in model.tiles) <= 16 * image.size
+    if side > 512:
+        with pytest.raises(ValueError, match="tiles of 512 pixels leave nothing"):
+            runner.restore(image, model, None, 512, 64)
+
+
+@pytest.fixture
+def convert(tmp_path, monkeypatch):
+    """The runner's command, without a model to wait for."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(runner, "Model", Same)
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["run.py", *words])
+        runner.main()
+
+    return call
+
+
+def test_the_runner_replaces_nothing_unasked(convert, tmp_path):
+    Image.fromarray(photo(9, 8, 3)).save("a.png")
+    (tmp_path / "b.png").write_text("mine")
+    with pytest.raises(SystemExit, match=r"b\.png: exists: give --overwrite or another name"):
+        convert("a.png", "b.png")
+    assert (tmp_path / "b.png").read_text() == "mine"
+    convert("a.png", "b.png", "--overwrite")
+    assert (tmp_path / "b.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_runner_keeps_exif_and_profile_and_turns_once(convert):
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "Maker", 6
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    pixels = np.zeros((16, 32, 3), np.uint8)
+    pixels[:8] = 255
+    for suffix in ("jpg", "png", "webp"):
+        Image.fromarray(pixels).save(f"a.{suffix}", exif=exif, icc_profile=profile)
+        convert(f"a.{suffix}", f"b.{suffix}")
+        with Image.open(f"b.{suffix}") as clean:
+            assert dict(clean.getexif()) == {0x010F: "Maker"}
+            assert clean.info["icc_profile"] == profile
+            upright = np.asarray(clean.convert("L"))
+        assert upright.shape == (32, 16)
+        assert (upright[:, 8:] > 200).mean() > 0.9  # the top goes to the right
+    Image.fromarray(pixels).save("a.tif", exif=exif)
+    convert("a.tif", "c.tif")
+    with Image.open("c.tif") as clean:
+        assert clean.size == (16, 32)
+        assert 0x0112 not in clean.getexif()
+
+
+def test_the_runner_refuses_pages_but_not_previews(convert):
+    pages = [Image.fromarray(photo(9, 8, 3, seed)) for seed in range(3)]
+    for form in ("tif", "mpo", "gif"):
+        pages[0].save(f"a.{form}", save_all=True, append_images=pages[1:])
+    convert("a.mpo", "b.png")
+    for name in ("a.tif", "a.gif"):
+        with pytest.raises(SystemExit, match=f"{name}: holds 3 pictures: give each as a file"):
+            convert(name, "c.png")
+
+
+def test_the_runners_errors_name_file_and_remedy_before_the_work(convert, tmp_path, monkeypatch):
+    Image.fromarray(photo(90, 80, 3)).save("a.jpg")
+    Image.new("RGBA", (9, 9)).save("a.png")
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:-900])
+    (tmp_path / "text.png").write_text("hello")
+    Image.fromarray(photo(20, 20, 1)[..., 0].astype(np.uint16)).save("deep.png")
+    Image.new("CMYK", (9, 9)).save("ink.tif")
+    monkeypatch.setattr(runner, "restore", None)
+    there = set(tmp_path.iterdir())
+    for noisy, clean, start, end in (
+        ("cut.jpg", "b.png", "cut.jpg: cannot be read (image file is truncated", "or TIFF"),
+        (
+            "text.png",
+            "b.png",
+            "text.png: cannot be read (cannot identify image file): give",
+            "TIFF",
+        ),
+        ("none.png", "b.png", "none.png: cannot be read (No such file or directory): give", "TIFF"),
+        ("deep.png", "b.png", "deep.png: has 16 bits a colour", "convert it to 8"),
+        ("ink.tif", "b.png", "ink.tif: CMYK is neither 8-bit grey nor RGB", "convert it"),
+        ("a.png", "b.jpg", "b.jpg: cannot be written (cannot write mode RGBA", "be written"),
+        ("a.png", "b.xyz", "b.xyz: cannot be written (unknown file extension", "be written"),
+        ("a.png", "no/b.png", "no/b.png: cannot be written (No such file or", "be written"),
+    ):
+        with pytest.raises(SystemExit) as error:
+            convert(noisy, clean)
+        assert str(error.value).startswith(f"error: {start}")
+        assert str(error.value).endswith(end)
+        assert "\n" not in str(error.value)
+        assert set(tmp_path.iterdir()) == there
+
+
+def test_the_runner_stands_alone():
+    names = set()
+    for node in ast.walk(ast.parse((ROOT / "denoise" / "export" / "runner.py").read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module)
+    assert {name.split(".")[0] for name in names} <= {
+        *sys.stdlib_module_names, "numpy", "onnxruntime", "PIL",
+    }  # fmt: skip

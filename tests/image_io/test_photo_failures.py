@@ -1,0 +1,240 @@
+import errno
+import io
+import os
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import tifffile
+from pictures import ICC, XMP, exif_of, noise, photo_of, save_pil
+from PIL import Image
+
+from denoise.image_io import write as write_module
+from denoise.image_io.photo import Metadata, Photo, read_photo
+from denoise.image_io.read import ImageError
+from denoise.image_io.write import check_target, write_photo
+
+
+@pytest.mark.parametrize("kind", ["png", "png16", "jpg", "webp", "bmp", "tif", "tif16"])
+@pytest.mark.parametrize("keep", [0.1, 0.7])
+def test_truncated_files_give_one_line(tmp_path, kind, keep):
+    suffix = kind.removesuffix("16")
+    pixels = noise(3, np.uint16 if kind != suffix else np.uint8, (40, 40))
+    write_photo(photo_of(pixels), tmp_path / f"cut.{suffix}")
+    content = (tmp_path / f"cut.{suffix}").read_bytes()
+    (tmp_path / f"cut.{suffix}").write_bytes(content[: int(len(content) * keep)])
+    with pytest.raises(
+        ImageError, match=r"cut.* cannot be read \(.+\): give a whole PNG"
+    ) as caught:
+        read_photo(tmp_path / f"cut.{suffix}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_tiff_cut_between_pages_is_not_a_shorter_tiff(tmp_path):
+    pages = Photo([noise(3, "u2") for _ in range(3)], [None] * 3)
+    write_photo(pages, tmp_path / "a.tif")
+    content = (tmp_path / "a.tif").read_bytes()
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        ends = [page.offset for page in tiff.pages]
+    for end in ends[1:]:
+        (tmp_path / "a.tif").write_bytes(content[:end])
+        with pytest.raises(ImageError, match=r"a\.tif cannot be read"):
+            read_photo(tmp_path / "a.tif")
+
+
+def test_a_tiff_cut_before_its_first_page_is_damaged(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", noise(1, "u2")[..., 0])
+    (tmp_path / "a.tif").write_bytes((tmp_path / "a.tif").read_bytes()[:8])
+    with pytest.raises(ImageError, match=r"cannot be read \(the file is damaged\): give a whole"):
+        read_photo(tmp_path / "a.tif")
+
+
+def test_files_that_are_no_pictures_give_one_line(tmp_path, monkeypatch):
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "text.jpg").write_text("no picture")
+    save_pil(tmp_path / "still.gif", noise(3))
+    with pytest.raises(ImageError, match=r"empty\.png cannot be read \(0 bytes\): give a whole"):
+        read_photo(tmp_path / "empty.png")
+    for name in ("text.jpg", "still.gif"):
+        with pytest.raises(ImageError, match=rf"{name} cannot be read \(.*\): give a whole PNG"):
+            read_photo(tmp_path / name)
+    with pytest.raises(ImageError, match=r"gone\.png does not exist: check the path"):
+        read_photo(tmp_path / "gone.png")
+    with pytest.raises(ImageError, match="is a folder: give the pictures in it"):
+        read_photo(tmp_path)
+    tifffile.imwrite(tmp_path / "nan.tif", np.full((4, 4), np.nan, np.float32))
+    with pytest.raises(ImageError, match=r"nan\.tif .*infinite or undefined"):
+        read_photo(tmp_path / "nan.tif")
+
+    def refuse(*args, **kwargs):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(write_module.Path, "open", refuse)
+    with pytest.raises(ImageError, match=r"empty\.png may not be read by you: change its perm"):
+        read_photo(tmp_path / "empty.png")
+    monkeypatch.setattr(write_module.Path, "is_dir", refuse)  # as in a folder that is locked
+    with pytest.raises(ImageError, match=r"empty\.png may not be read by you: change its perm"):
+        read_photo(tmp_path / "empty.png")
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp"])
+def test_animations_are_refused(tmp_path, suffix):
+    frames = [Image.fromarray(noise(3)) for _ in range(3)]
+    frames[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=frames[1:])
+    with pytest.raises(ImageError, match="is an animation: give its 3 frames as files"):
+        read_photo(tmp_path / f"a.{suffix}")
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_bombs_are_refused_before_decoding(tmp_path, monkeypatch, depth):
+    write_photo(photo_of(noise(3, f"u{depth // 8}")), tmp_path / "bomb.png")
+    content = bytearray((tmp_path / "bomb.png").read_bytes())
+    content[16:24] = struct.pack(">II", 30000, 30000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    (tmp_path / "bomb.png").write_bytes(content)
+    monkeypatch.setattr(Image.Image, "load", None)
+    before = Image.MAX_IMAGE_PIXELS
+    with pytest.raises(ImageError, match=r"too large \(.*900000000 pixels.*set max_pixels above"):
+        read_photo(tmp_path / "bomb.png")
+    with pytest.raises(ImageError, match="not callable"):  # a larger limit is obeyed
+        read_photo(tmp_path / "bomb.png", max_pixels=10**9)
+    assert before == Image.MAX_IMAGE_PIXELS
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+def test_the_callers_limit_counts_all_pages(tmp_path, dtype):
+    write_photo(Photo([noise(3, dtype)] * 3, [None] * 3), tmp_path / "a.tif")
+    write_photo(photo_of(noise(3, dtype)), tmp_path / "a.png")
+    assert len(read_photo(tmp_path / "a.tif", max_pixels=3 * 11 * 14).pages) == 3
+    with pytest.raises(ImageError, match=r"a\.tif is too large \(462 pixels, 3 pages\): set max_p"):
+        read_photo(tmp_path / "a.tif", max_pixels=3 * 11 * 14 - 1)
+    assert read_photo(tmp_path / "a.png", max_pixels=11 * 14).pages
+    for limit in (11 * 14 - 1, 3):
+        with pytest.raises(ImageError, match=r"a\.png is too large .*above"):
+            read_photo(tmp_path / "a.png", max_pixels=limit)
+
+
+def test_names_that_cannot_be_written(tmp_path):
+    photo = photo_of(noise(3))
+    with pytest.raises(ImageError, match=r"a\.gif has suffix '\.gif': choose one of \.png, \.jpg"):
+        write_photo(photo, tmp_path / "a.gif")
+    with pytest.raises(ImageError, match=r"has suffix ''"):
+        write_photo(photo, tmp_path / "a")
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(ImageError, match=r"folder\.png is a folder: choose another name"):
+        write_photo(photo, tmp_path / "folder.png", overwrite=True)
+    (tmp_path / "file").touch()
+    with pytest.raises(ImageError, match=r"a\.png cannot be written \(.*file is a file\): choose"):
+        write_photo(photo, tmp_path / "file" / "a.png")
+    wide = photo_of(np.zeros((1, 20000, 1), np.uint8))
+    with pytest.raises(ImageError, match=r"a\.webp can have 16383 pixels a side: choose suffix"):
+        write_photo(wide, tmp_path / "a.webp")
+
+
+def test_folders_that_refuse(tmp_path, monkeypatch):
+    photo, path = photo_of(noise(3)), tmp_path / "new" / "a.png"
+
+    def refuse(*args, **kwargs):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(write_module.Path, "write_bytes", refuse)
+        with pytest.raises(
+            ImageError, match=r"written \(Permission denied\): choose another folder"
+        ):
+            write_photo(photo, path)
+    path.parent.rmdir()
+    monkeypatch.setattr(write_module.os, "access", lambda folder, mode: folder != tmp_path)
+    with pytest.raises(ImageError, match=r"may not write into .*\): change its permissions or ch"):
+        check_target(photo, path)
+    assert not path.parent.exists()
+
+
+def test_nothing_is_overwritten_unasked(tmp_path):
+    first, second = photo_of(noise(3)), photo_of(noise(3))
+    path = tmp_path / "new" / "folder" / "A.PNG"
+    write_photo(first, str(path))
+    with pytest.raises(ImageError, match=r"A\.PNG exists: set overwrite=true"):
+        write_photo(second, path)
+    np.testing.assert_array_equal(read_photo(path).pages[0], first.pages[0])
+    write_photo(second, path, overwrite=True)
+    np.testing.assert_array_equal(read_photo(path).pages[0], second.pages[0])
+    assert os.listdir(path.parent) == ["A.PNG"]
+
+
+@pytest.mark.parametrize("place", ["encoder", "write", "replace"])
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left"), KeyboardInterrupt()])
+@pytest.mark.parametrize("there", [False, True])
+def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch, place, error, there):
+    path, photo = tmp_path / "a.png", photo_of(noise(3))
+    if there:
+        path.write_bytes(b"the old one")
+
+    def fail(*args, **kwargs):
+        raise error
+
+    def fail_halfway(part, content):
+        with part.open("wb") as file:
+            file.write(content[:40])
+        raise error
+
+    if place == "encoder":
+        monkeypatch.setitem(write_module._ENCODERS, "PNG", fail)
+    elif place == "write":
+        monkeypatch.setattr(write_module.Path, "write_bytes", fail_halfway)
+    else:
+        monkeypatch.setattr(write_module.os, "replace", fail)
+    expected = ImageError if isinstance(error, OSError) else KeyboardInterrupt
+    with pytest.raises(expected) as caught:
+        write_photo(photo, path, overwrite=there)
+    if expected is ImageError:
+        assert "a.png cannot be written (No space left): free space there" in str(caught.value)
+    assert os.listdir(tmp_path) == (["a.png"] if there else [])
+    assert not there or path.read_bytes() == b"the old one"
+
+
+def test_a_real_full_disk(tmp_path, monkeypatch):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full here")
+    original = write_module.Path.open
+
+    def opened(self, mode="r", *args, **kwargs):
+        return open("/dev/full", "wb") if "w" in mode else original(self, mode, *args, **kwargs)
+
+    monkeypatch.setattr(write_module.Path, "open", opened)
+    with pytest.raises(ImageError, match=r"a\.png cannot be written \(No space left on device\)"):
+        write_photo(photo_of(noise(3)), tmp_path / "a.png")
+
+
+def test_reading_is_silent_on_damaged_files(tmp_path, caplog, capfd):
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, noise(3, np.uint16), photometric="rgb")
+    content = buffer.getvalue()
+    for end in range(1, len(content), 41):
+        (tmp_path / "a.tif").write_bytes(content[:end])
+        with pytest.raises(ImageError) as caught:
+            read_photo(tmp_path / "a.tif")
+        assert "\n" not in str(caught.value)
+    assert not caplog.records
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("kind", ["png", "png16", "jpg", "webp", "bmp", "tif", "tif16"])
+def test_changed_bytes_end_in_a_picture_or_in_one_line(tmp_path, kind):
+    path = tmp_path / f"a.{kind.removesuffix('16')}"
+    metadata = Metadata(ICC[:300], exif_of(1).tobytes()[6:], XMP, (300.0, 300.0))
+    pixels = noise(3, np.uint16 if "16" in kind else np.uint8)
+    write_photo(photo_of(pixels, metadata=metadata), path)
+    content = path.read_bytes()
+    generator, lines = np.random.default_rng(3), ["a line"]
+    for _ in range(60):
+        changed = bytearray(content)
+        for place in generator.integers(0, len(content), 4):
+            changed[place] = generator.integers(256)
+        path.write_bytes(changed)
+        try:
+            assert read_photo(path, max_pixels=10**7).pages
+        except ImageError as error:
+            lines.append(str(error))
+    assert not any("\n" in line for line in lines)

@@ -1,0 +1,145 @@
+import struct
+
+import numpy as np
+import pytest
+import tifffile
+from pictures import noise
+
+from denoise.image_io.photo import read_photo
+from denoise.image_io.read import ImageError
+from denoise.image_io.write import write_photo
+
+
+def test_pages_of_a_tiff_stay_in_order_and_of_their_kind(tmp_path):
+    pages = [noise(3, "u2"), noise(1, "u2", (5, 7)), noise(4, "u1"), noise(3, "f4"), noise(2, "u1")]
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for page in pages:
+            writer.write(
+                page if page.shape[2] > 1 else page[..., 0],
+                photometric="rgb" if page.shape[2] > 2 else "minisblack",
+                planarconfig="contig" if page.shape[2] > 1 else None,
+                extrasamples=None if page.shape[2] % 2 else ["unassalpha"],
+                compression="zlib",
+                resolution=(100, 50),
+                resolutionunit="centimeter",
+            )
+        thumbnail = noise(3, "u1", (3, 3))
+        writer.write(thumbnail, photometric="rgb", subfiletype=1)
+    found = read_photo(tmp_path / "a.tif")
+    assert found.notes == ["Previews and masks in the TIFF are left out."]
+    assert found.metadata.dpi == pytest.approx((254, 127))
+    write_photo(found, tmp_path / "b.tif")
+    with tifffile.TiffFile(tmp_path / "b.tif") as tiff:
+        assert len(tiff.pages) == len(pages)
+        for page, want in zip(tiff.pages, pages, strict=True):
+            got = page.asarray()
+            assert got.dtype == want.dtype
+            np.testing.assert_array_equal(got.reshape(want.shape), want)
+            assert page.compression == 8
+    with pytest.raises(ImageError, match=r"c\.png cannot hold 5 pages: choose suffix \.tif"):
+        write_photo(found, tmp_path / "c.png")
+
+
+def test_tiff_stays_uncompressed_and_floats_stay_out_of_range(tmp_path):
+    pixels = noise(3, "f4") * 7 - 2
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb")
+    found = read_photo(tmp_path / "a.tif")
+    write_photo(found, tmp_path / "b.tif")
+    with tifffile.TiffFile(tmp_path / "b.tif") as tiff:
+        assert tiff.pages[0].compression == 1
+        np.testing.assert_array_equal(tiff.pages[0].asarray(), pixels)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f8"])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+def test_floats_come_back_in_their_own_type(tmp_path, dtype, byteorder):
+    pages = [noise(2, "f4"), noise(4, "f4").astype(dtype)]
+    with tifffile.TiffWriter(tmp_path / "a.tif", byteorder=byteorder) as writer:
+        for page, kind in zip(pages, ("minisblack", "rgb"), strict=True):
+            extra = {"planarconfig": "contig", "extrasamples": ["unassalpha"]}
+            writer.write(page, photometric=kind, **extra)
+    found = read_photo(tmp_path / "a.tif")
+    assert found.notes == []
+    assert {page.dtype for page in found.pages} == {np.dtype(np.float32)}
+    write_photo(found, tmp_path / "b.tif")
+    with tifffile.TiffFile(tmp_path / "b.tif") as tiff:
+        for page, want in zip(tiff.pages, pages, strict=True):
+            assert page.dtype == want.dtype
+            np.testing.assert_array_equal(page.asarray(), want.astype("f4").astype(want.dtype))
+
+
+def test_floats_of_another_scale_are_refused(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, noise(3, "f4") * 1.6 - 0.3, photometric="rgb")  # noise on [0, 1]
+    assert read_photo(path).pages
+    for dtype in ("f4", "f8"):
+        tifffile.imwrite(path, noise(3, dtype) * 255, photometric="rgb")
+        with pytest.raises(ImageError, match=r"a\.tif .*outside \[0, 1\], rescale it"):
+            read_photo(path)
+
+
+def test_kinds_of_tiff_that_change_say_so(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, noise(4, "u2"), photometric="rgb", extrasamples=["unspecified"])
+    assert read_photo(path).notes == ["Channels beyond colour and alpha are left out."]
+    tifffile.imwrite(path, noise(9, "u2"), photometric="rgb", planarconfig="contig")
+    with pytest.raises(ImageError, match="TIFF of 9 samples a pixel"):
+        read_photo(path)
+    straight = noise(4, "u2")
+    straight[0, 0, 3] = 0
+    alpha = straight[..., 3:].astype(float)
+    product = np.rint(straight[..., :3] * alpha / 65535).astype(np.uint16)
+    stored = np.concatenate([product, straight[..., 3:]], 2)
+    tifffile.imwrite(path, stored, photometric="rgb", extrasamples=["assocalpha"])
+    found = read_photo(path)
+    assert found.notes == ["Premultiplied alpha became plain alpha."]
+    back = np.rint(found.pages[0] * (found.alpha[0] / 65535))
+    np.testing.assert_array_equal(back, product)
+
+
+def lzw(data):
+    """Compress by codes of 9 bits that stand for a byte each, starting anew before a longer one."""
+    codes = []
+    for at in range(0, len(data), 250):
+        codes += [256, *data[at : at + 250]]
+    bits = "".join(format(code, "09b") for code in [*codes, 257])
+    bits += "0" * (-len(bits) % 8)
+    return int(bits, 2).to_bytes(len(bits) // 8, "big")
+
+
+def write_lzw(path, pixels, pages=1):
+    """Write pages of the same pixels, turned by 180 degrees, the last in LZW."""
+    with tifffile.TiffWriter(path) as writer:
+        for _ in range(pages):
+            writer.write(
+                pixels if pixels.shape[2] > 1 else pixels[..., 0],
+                photometric="rgb" if pixels.shape[2] > 1 else "minisblack",
+                metadata=None,
+                extratags=[(274, 3, 1, 3, True)],
+            )
+    content = bytearray(path.read_bytes())
+    packed = lzw(pixels.tobytes())
+    with tifffile.TiffFile(path) as tiff:
+        tags = tiff.pages[-1].tags
+        for code, value in ((259, 5), (273, len(content)), (279, len(packed))):
+            form = {3: "<H", 4: "<I"}[int(tags[code].dtype)]
+            struct.pack_into(form, content, tags[code].valueoffset, value)
+    path.write_bytes(content + packed)
+
+
+@pytest.mark.parametrize("dtype", ["u2", "f4"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_deep_tiffs_in_lzw(tmp_path, dtype, channels):
+    pixels = noise(channels, dtype, (70, 40))
+    write_lzw(tmp_path / "a.tif", pixels)
+    found = read_photo(tmp_path / "a.tif")
+    np.testing.assert_array_equal(found.pages[0], pixels[::-1, ::-1])
+    assert found.compressed
+
+
+def test_further_deep_pages_in_lzw_need_a_package(tmp_path):
+    write_lzw(tmp_path / "a.tif", noise(1, "u2", (70, 40)), pages=2)
+    with pytest.raises(
+        ImageError, match=r"a\.tif .*: run `pip install imagecodecs` or save it unc"
+    ):
+        read_photo(tmp_path / "a.tif")

@@ -1,6 +1,6 @@
 """Feed-forward halves of a block: `FeedForward(dim)`, (B, C, H, W) in and out.
 
-Each states its `reach`: which input pixels decide an output pixel.
+Each states its `receptive_field`: which input pixels decide an output pixel.
 """
 
 from typing import Any
@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from denoise.layers.conv1x1 import Pointwise, pointwise
-from denoise.receptive_field import Around
+from denoise.layers.conv1x1 import Conv1x1, conv1x1
+from denoise.receptive_field import Radius
 
 
 class GDFN(nn.Module):
@@ -22,20 +22,20 @@ class GDFN(nn.Module):
         bias: whether the three convolutions have one.
     """
 
-    reach = Around(1)
+    receptive_field = Radius(1)
 
     def __init__(self, dim: int, *, expansion: float = 2.66, bias: bool = False) -> None:
         super().__init__()
         hidden = int(dim * expansion)
-        self.project_in = Pointwise(dim, 2 * hidden, bias=bias)
+        self.project_in = Conv1x1(dim, 2 * hidden, bias=bias)
         self.dwconv = nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=1, groups=2 * hidden, bias=bias)
-        self.project_out = Pointwise(hidden, dim, bias=bias, zeros=True)
+        self.project_out = Conv1x1(hidden, dim, bias=bias, zero_init=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform (B, C, H, W)."""
         # Halves made apart lie densely in memory: up to 1.9 times as fast as cutting one tensor.
         gate, value = (
-            F.conv2d(pointwise(x, *into), *depthwise, padding=1, groups=len(depthwise[0]))
+            F.conv2d(conv1x1(x, *into), *depthwise, padding=1, groups=len(depthwise[0]))
             for into, depthwise in zip(_halves(self.project_in), _halves(self.dwconv), strict=True)
         )
         return self.project_out(_gelu_gate(gate, value))
@@ -77,11 +77,11 @@ class MLP(nn.Sequential):
         expansion: hidden width over `dim`.
     """
 
-    reach = Around(0)
+    receptive_field = Radius(0)
 
     def __init__(self, dim: int, *, expansion: float = 4.0) -> None:
         hidden = int(dim * expansion)
-        super().__init__(Pointwise(dim, hidden), nn.GELU(), Pointwise(hidden, dim, zeros=True))
+        super().__init__(Conv1x1(dim, hidden), nn.GELU(), Conv1x1(hidden, dim, zero_init=True))
 
 
 class GSAU(nn.Module):
@@ -94,13 +94,13 @@ class GSAU(nn.Module):
         dim: channels.
     """
 
-    reach = Around(3)
+    receptive_field = Radius(3)
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        self.project_in = Pointwise(dim, 2 * dim)
+        self.project_in = Conv1x1(dim, 2 * dim)
         self.dwconv = nn.Conv2d(dim, dim, 7, padding=3, groups=dim)
-        self.project_out = Pointwise(dim, dim, zeros=True)
+        self.project_out = Conv1x1(dim, dim, zero_init=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform (B, C, H, W)."""
@@ -119,13 +119,13 @@ class SimpleGateFeedForward(nn.Module):
         expansion: hidden width over `dim`, after the gate.
     """
 
-    reach = Around(0)
+    receptive_field = Radius(0)
 
     def __init__(self, dim: int, *, expansion: float = 1.0) -> None:
         super().__init__()
         hidden = int(dim * expansion)
-        self.project_in = Pointwise(dim, 2 * hidden)
-        self.project_out = Pointwise(hidden, dim, zeros=True)
+        self.project_in = Conv1x1(dim, 2 * hidden)
+        self.project_out = Conv1x1(hidden, dim, zero_init=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform (B, C, H, W)."""

@@ -5,7 +5,7 @@ import ctypes
 LARGE = 2**22  # bytes
 
 
-def keep_freed_memory(*, large: bool = True) -> None:
+def tune_malloc(*, large: bool = True) -> None:
     """Have the C library reuse the memory of tensors instead of returning it every time.
 
     On a CPU the page faults of each new activation cost as much as the arithmetic on it.

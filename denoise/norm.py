@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from denoise.option_checks import check_word
+from denoise.option_checks import check_choice
 
 
 class LayerNorm(nn.Module):
@@ -58,14 +58,14 @@ class RMSNorm(nn.Module):
         return (F.rms_norm(x, x.shape[-1:], eps=self.eps) * self.weight).permute(0, 3, 1, 2)
 
 
-class _Squash(nn.Module, ABC):
+class PointwiseSquash(nn.Module, ABC):
     """What DyT and Derf share: w * squash(x) + b with a learned scale inside the squash."""
 
     def __init__(
         self, dim: int, alpha: float, per_channel: bool, init: Literal["paper", "layernorm"]
     ) -> None:
         super().__init__()
-        check_word(("paper", "layernorm"), init=init)
+        check_choice(("paper", "layernorm"), init=init)
         self.init = init
         self.alpha = nn.Parameter(torch.full((dim if per_channel else 1,), float(alpha)))
         self.weight = nn.Parameter(torch.ones(dim))
@@ -80,7 +80,7 @@ class _Squash(nn.Module, ABC):
         return torch.addcmul(self.bias[:, None, None], self.squash(x), self.weight[:, None, None])
 
 
-class DyT(_Squash):
+class DyT(PointwiseSquash):
     """Dynamic tanh, w * tanh(alpha * x) + b (Zhu et al. 2025, arXiv 2503.10622).
 
     Args:
@@ -108,7 +108,7 @@ class DyT(_Squash):
         return torch.tanh(self.alpha[:, None, None] * x)
 
 
-class Derf(_Squash):
+class Derf(PointwiseSquash):
     """Dynamic error function, w * erf(alpha * x + s) + b (Chen et al. 2025, arXiv 2512.10938).
 
     Args:
@@ -175,7 +175,7 @@ def match_layernorm(net: nn.Module, *inputs: Any) -> int:
         norm.bias.copy_(level - norm.weight * middle)
         matched.add(norm)
 
-    norms = [m for m in net.modules() if isinstance(m, _Squash) and m.init == "layernorm"]
+    norms = [m for m in net.modules() if isinstance(m, PointwiseSquash) and m.init == "layernorm"]
     hooks = [norm.register_forward_pre_hook(fit) for norm in norms]
     try:
         net(*inputs)

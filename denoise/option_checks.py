@@ -14,7 +14,7 @@ def check_odd(**sizes: int) -> None:
             raise ValueError(f"{name}={size} has no middle: choose an odd number")
 
 
-def check_word(words: Iterable[str], **options: str) -> None:
+def check_choice(words: Iterable[str], **options: str) -> None:
     """Refuse a word that an option does not know.
 
     Raises:

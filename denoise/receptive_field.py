@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 
-class Reach(ABC):
+class ReceptiveField(ABC):
     """Which input pixels decide an output pixel, along one axis of an image.
 
-    A crop of the input gives the same output as the whole where it begins at a multiple of `align`,
-    holds what `need` names and is at least `min_length` long (or reaches both ends of the image).
+    A crop of the input gives the same output as the whole where it begins at a multiple of
+    `alignment`, holds what `input_range` names and is at least `min_size` long (or reaches both
+    ends of the image).
     """
 
-    align: int = 1
-    min_length: int = 1
+    alignment: int = 1
+    min_size: int = 1
 
     @abstractmethod
-    def need(self, first: int, last: int, length: int) -> tuple[int, int]:
+    def input_range(self, first: int, last: int, length: int) -> tuple[int, int]:
         """Give the first and last input pixel that outputs `first` to `last` depend on.
 
         Args:
@@ -28,30 +29,30 @@ class Reach(ABC):
 
 
 @dataclass(frozen=True)
-class Around(Reach):
+class Radius(ReceptiveField):
     """Everything up to `radius` pixels away, as with a convolution."""
 
     radius: int
 
-    def need(self, first: int, last: int, length: int) -> tuple[int, int]:
-        """Give the interval, see `Reach`."""
+    def input_range(self, first: int, last: int, length: int) -> tuple[int, int]:
+        """Give the interval, see `ReceptiveField`."""
         return max(0, first - self.radius), min(length - 1, last + self.radius)
 
 
 @dataclass(frozen=True)
-class Neighbors(Reach):
+class Neighborhood(ReceptiveField):
     """The `kernel` nearest pixels `dilation` apart, moved inward at a border."""
 
     kernel: int
     dilation: int
 
     @property
-    def min_length(self) -> int:
+    def min_size(self) -> int:
         """A shorter axis has a smaller kernel."""
         return self.kernel * self.dilation
 
-    def need(self, first: int, last: int, length: int) -> tuple[int, int]:
-        """Give the interval, see `Reach`."""
+    def input_range(self, first: int, last: int, length: int) -> tuple[int, int]:
+        """Give the interval, see `ReceptiveField`."""
         step = self.dilation
         kernel = max(1, min(self.kernel, length // step))
 
@@ -66,7 +67,7 @@ class Neighbors(Reach):
 
 
 @dataclass(frozen=True)
-class Windows(Reach):
+class Windows(ReceptiveField):
     """The window a pixel lies in, and `margin` pixels around that window.
 
     Windows of `size` pixels begin at `shift`; on an axis that one window covers there is no shift.
@@ -77,17 +78,17 @@ class Windows(Reach):
     margin: int = 0
 
     @property
-    def align(self) -> int:
+    def alignment(self) -> int:
         """Windows of a crop and of the whole must coincide."""
         return self.size
 
     @property
-    def min_length(self) -> int:
+    def min_size(self) -> int:
         """A shorter axis drops the shift."""
         return self.size + 1 if self.shift else 1
 
-    def need(self, first: int, last: int, length: int) -> tuple[int, int]:
-        """Give the interval, see `Reach`."""
+    def input_range(self, first: int, last: int, length: int) -> tuple[int, int]:
+        """Give the interval, see `ReceptiveField`."""
         w, s = self.size, self.shift if length > self.size else 0
         low = (first - s) // w * w + s - self.margin
         high = (last - s) // w * w + s + w - 1 + self.margin
@@ -95,7 +96,7 @@ class Windows(Reach):
 
 
 @dataclass(frozen=True)
-class Overlapping(Reach):
+class OverlappingWindows(ReceptiveField):
     """All windows that a pixel lies in.
 
     Windows of `size` pixels begin at multiples of `stride`, as many as cover the axis.
@@ -105,12 +106,12 @@ class Overlapping(Reach):
     stride: int
 
     @property
-    def align(self) -> int:
+    def alignment(self) -> int:
         """Windows of a crop and of the whole must coincide."""
         return self.stride
 
-    def need(self, first: int, last: int, length: int) -> tuple[int, int]:
-        """Give the interval, see `Reach`."""
+    def input_range(self, first: int, last: int, length: int) -> tuple[int, int]:
+        """Give the interval, see `ReceptiveField`."""
         step = self.stride
         final = max(0, -(-(length - self.size) // step))
         low = max(0, -(-(first - self.size + 1) // step))
@@ -119,55 +120,55 @@ class Overlapping(Reach):
 
 
 @dataclass(frozen=True)
-class Chain(Reach):
+class Compose(ReceptiveField):
     """One reach after another, in the order of computation."""
 
-    parts: Sequence[Reach]
+    parts: Sequence[ReceptiveField]
 
     @property
-    def align(self) -> int:
+    def alignment(self) -> int:
         """All parts' alignments at once."""
-        return math.lcm(*(part.align for part in self.parts))
+        return math.lcm(*(part.alignment for part in self.parts))
 
     @property
-    def min_length(self) -> int:
+    def min_size(self) -> int:
         """The longest of the parts' least lengths."""
-        return max(part.min_length for part in self.parts)
+        return max(part.min_size for part in self.parts)
 
-    def need(self, first: int, last: int, length: int) -> tuple[int, int]:
-        """Give the interval, see `Reach`."""
+    def input_range(self, first: int, last: int, length: int) -> tuple[int, int]:
+        """Give the interval, see `ReceptiveField`."""
         for part in reversed(self.parts):
-            first, last = part.need(first, last, length)
+            first, last = part.input_range(first, last, length)
         return first, last
 
 
 @dataclass(frozen=True)
-class Both(Chain):
+class Union(Compose):
     """Several reaches side by side on the same input."""
 
-    def need(self, first: int, last: int, length: int) -> tuple[int, int]:
-        """Give the interval, see `Reach`."""
-        firsts, lasts = zip(*(p.need(first, last, length) for p in self.parts), strict=True)
+    def input_range(self, first: int, last: int, length: int) -> tuple[int, int]:
+        """Give the interval, see `ReceptiveField`."""
+        firsts, lasts = zip(*(p.input_range(first, last, length) for p in self.parts), strict=True)
         return min(firsts), max(lasts)
 
 
 @dataclass(frozen=True)
-class Halved(Reach):
+class Downsampled(ReceptiveField):
     """A reach among pixels that stand for two each, as below the downsampling of a U-Net."""
 
-    inner: Reach
+    inner: ReceptiveField
 
     @property
-    def align(self) -> int:
+    def alignment(self) -> int:
         """Pairs of pixels of a crop and of the whole must coincide too."""
-        return 2 * self.inner.align
+        return 2 * self.inner.alignment
 
     @property
-    def min_length(self) -> int:
+    def min_size(self) -> int:
         """Two pixels for each of the inner ones."""
-        return 2 * self.inner.min_length
+        return 2 * self.inner.min_size
 
-    def need(self, first: int, last: int, length: int) -> tuple[int, int]:
-        """Give the interval, see `Reach`."""
-        low, high = self.inner.need(first // 2, last // 2, -(-length // 2))
+    def input_range(self, first: int, last: int, length: int) -> tuple[int, int]:
+        """Give the interval, see `ReceptiveField`."""
+        low, high = self.inner.input_range(first // 2, last // 2, -(-length // 2))
         return 2 * low, min(length - 1, 2 * high + 1)

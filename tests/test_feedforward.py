@@ -82,7 +82,7 @@ class TestContract:
         ours = randomize(make("feedforward", f"feedforward={name}")(16)).double()
         seen = depends(ours, 13, 9, axis)
         for place in range(13):
-            first, last = ours.reach.need(place, place, 13)
+            first, last = ours.receptive_field.input_range(place, place, 13)
             assert seen[:first, place].sum() + seen[last + 1 :, place].sum() < 1e-12
             assert seen[first, place] > 1e-12
             assert seen[last, place] > 1e-12

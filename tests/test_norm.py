@@ -137,16 +137,16 @@ def test_matched_norms_are_the_least_squares_optimum(kind, per_channel):
     net = randomize(Net(kind, per_channel=per_channel)).double()
     for norm in (net.first, net.second):  # not so wide that it saturates
         norm.alpha.data = torch.linspace(0.2, 0.3, len(norm.alpha)).double()
-    seen = {}
+    visible = {}
     for name in ("first", "second"):
         net.get_submodule(name).register_forward_pre_hook(
-            lambda module, args, name=name: seen.update({name: args[0].detach()})
+            lambda module, args, name=name: visible.update({name: args[0].detach()})
         )
     before = {name: p.detach().clone() for name, p in net.named_parameters()}
     net(image(), 0.5)
     assert match_layernorm(net, image(), 0.5) == 2
     net(image(), 0.5)  # what later norms see is what they were fitted on
-    for name, x in seen.items():
+    for name, x in visible.items():
         norm = net.get_submodule(name)
         squashed = (torch.tanh if kind is DyT else torch.erf)(
             norm.alpha[:, None, None] * x + getattr(norm, "shift", x.new_zeros(1))[:, None, None]

@@ -4,11 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from denoise.layers.conv1x1 import Pointwise
+from denoise.layers.conv1x1 import Conv1x1
 from denoise.layers.local_attention import local_attention
-from denoise.option_checks import check_odd, check_word
-from denoise.properties import Facts
-from denoise.receptive_field import Around
+from denoise.option_checks import check_choice, check_odd
+from denoise.properties import MixerProperties
+from denoise.receptive_field import Radius
 
 POSITIONS = ("offset", "official")
 
@@ -23,7 +23,7 @@ class ACmix(nn.Module):
     Args:
         dim: channels.
         num_heads: divides `dim`.
-        index: place of the block in its level; unused.
+        block_index: place of the block in its level; unused.
         kernel_att: odd side of the square of attention.
         kernel_conv: odd side of the convolution.
         pe: positions by `offset`, or `official` for normalised coordinates and a mirrored border.
@@ -36,7 +36,7 @@ class ACmix(nn.Module):
         self,
         dim: int,
         num_heads: int,
-        index: int,
+        block_index: int,
         *,
         kernel_att: int = 7,
         kernel_conv: int = 3,
@@ -44,11 +44,11 @@ class ACmix(nn.Module):
     ) -> None:
         super().__init__()
         check_odd(kernel_att=kernel_att, kernel_conv=kernel_conv)
-        check_word(POSITIONS, pe=pe)
+        check_choice(POSITIONS, pe=pe)
         self.num_heads = num_heads
         self.kernel_att = kernel_att
         self.kernel_conv = kernel_conv
-        self.qkv = Pointwise(dim, 3 * dim)
+        self.qkv = Conv1x1(dim, 3 * dim)
         self.fc = nn.Linear(3 * num_heads, kernel_conv**2, bias=False)
         # The convolution starts as shifts of the image by one offset each.
         shifts = torch.eye(kernel_conv**2).unflatten(1, (kernel_conv, kernel_conv))
@@ -62,13 +62,17 @@ class ACmix(nn.Module):
             self.positions = None
         else:
             # The same for query and key, a bias of this convolution would cancel.
-            self.positions = Pointwise(2, dim // num_heads, bias=False)
+            self.positions = Conv1x1(2, dim // num_heads, bias=False)
 
     @property
-    def facts(self) -> Facts:
-        """What is known of this mixer."""
-        reach = Around(max(self.kernel_att, self.kernel_conv) // 2) if not self.positions else None
-        return Facts(family="local", cost="N", reach=reach, step=1)
+    def properties(self) -> MixerProperties:
+        """Return the properties of this mixer, see `MixerProperties`."""
+        receptive_field = (
+            Radius(max(self.kernel_att, self.kernel_conv) // 2) if not self.positions else None
+        )
+        return MixerProperties(
+            family="local", complexity="N", receptive_field=receptive_field, shift_period=1
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""

@@ -5,9 +5,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from denoise.layers.conv1x1 import Pointwise
-from denoise.option_checks import check_odd, check_word
-from denoise.properties import Facts
+from denoise.layers.conv1x1 import Conv1x1
+from denoise.option_checks import check_choice, check_odd
+from denoise.properties import MixerProperties
 
 
 class CBAM(nn.Module):
@@ -20,7 +20,7 @@ class CBAM(nn.Module):
     Args:
         dim: channels.
         num_heads: unused.
-        index: place of the block in its level; unused.
+        block_index: place of the block in its level; unused.
         reduction: channels over hidden width of the channel gate; at least one is kept.
         pool: what the channel gate sees, mean and maximum of each channel or the mean alone; the
             maximum of noise grows with the size of the image.
@@ -35,7 +35,7 @@ class CBAM(nn.Module):
         self,
         dim: int,
         num_heads: int,
-        index: int,
+        block_index: int,
         *,
         reduction: int = 16,
         pool: Literal["avg_max", "avg"] = "avg_max",
@@ -44,18 +44,20 @@ class CBAM(nn.Module):
     ) -> None:
         super().__init__()
         check_odd(kernel_size=kernel_size)
-        check_word(("avg_max", "avg"), pool=pool)
+        check_choice(("avg_max", "avg"), pool=pool)
         hidden = max(1, dim // reduction)
         self.pool = pool
         act = nn.ReLU() if official else nn.LeakyReLU()
-        self.channel = nn.Sequential(Pointwise(dim, hidden), act, Pointwise(hidden, dim))
+        self.channel = nn.Sequential(Conv1x1(dim, hidden), act, Conv1x1(hidden, dim))
         self.spatial = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
         self.norm = nn.BatchNorm2d(1, momentum=0.01) if official else nn.Identity()
 
     @property
-    def facts(self) -> Facts:
-        """What is known of this mixer."""
-        return Facts(family="channel", cost="N", reach=None, step=1, quiet=False)
+    def properties(self) -> MixerProperties:
+        """Return the properties of this mixer, see `MixerProperties`."""
+        return MixerProperties(
+            family="channel", complexity="N", receptive_field=None, shift_period=1, zero_init=False
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from denoise.layers.conv1x1 import Pointwise
+from denoise.layers.conv1x1 import Conv1x1
 from denoise.layers.windows import attend, crop, merge, pad, partition, runs
-from denoise.properties import Facts
+from denoise.properties import MixerProperties
 
 
 class CrossShapedWindowAttention(nn.Module):
@@ -18,7 +18,7 @@ class CrossShapedWindowAttention(nn.Module):
     Args:
         dim: channels, even.
         num_heads: divides `dim`; 1 or even.
-        index: place of the block in its level; unused.
+        block_index: place of the block in its level; unused.
         stripe_width: pixels across a stripe.
         qkv_bias: whether the query, key and value projection has a bias.
 
@@ -27,7 +27,13 @@ class CrossShapedWindowAttention(nn.Module):
     """
 
     def __init__(
-        self, dim: int, num_heads: int, index: int, *, stripe_width: int = 4, qkv_bias: bool = True
+        self,
+        dim: int,
+        num_heads: int,
+        block_index: int,
+        *,
+        stripe_width: int = 4,
+        qkv_bias: bool = True,
     ) -> None:
         super().__init__()
         if dim % 2:
@@ -36,14 +42,19 @@ class CrossShapedWindowAttention(nn.Module):
             raise ValueError(f"num_heads={num_heads} has no half: choose 1 or an even number")
         self.num_heads = max(1, num_heads // 2)  # of each direction
         self.stripe_width = stripe_width
-        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias, by_pixel=True)
+        self.qkv = Conv1x1(dim, 3 * dim, bias=qkv_bias, channels_last=True)
         self.lepe = nn.Conv2d(dim, dim, 3, padding=1, groups=dim)
-        self.proj = Pointwise(dim, dim, zeros=True)
+        self.proj = Conv1x1(dim, dim, zero_init=True)
 
     @property
-    def facts(self) -> Facts:
-        """What is known of this mixer."""
-        return Facts(family="window", cost="N^1.5", reach=None, step=self.stripe_width)
+    def properties(self) -> MixerProperties:
+        """Return the properties of this mixer, see `MixerProperties`."""
+        return MixerProperties(
+            family="window",
+            complexity="N^1.5",
+            receptive_field=None,
+            shift_period=self.stripe_width,
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""

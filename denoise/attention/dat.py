@@ -4,9 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from denoise.layers.conv1x1 import zero
+from denoise.layers.conv1x1 import zero_parameters
 from denoise.option_checks import check_odd
-from denoise.properties import Facts
+from denoise.properties import MixerProperties
 
 
 class DeformableAttention(nn.Module):
@@ -21,7 +21,7 @@ class DeformableAttention(nn.Module):
     Args:
         dim: channels.
         num_heads: divides `dim`.
-        index: place of the block in its level; unused.
+        block_index: place of the block in its level; unused.
         stride: side of a cell in pixels, at most.
         groups: groups of channels that are read at places of their own; divides `dim`.
         offset_range: farthest offset along an axis, in halves of a cell.
@@ -35,7 +35,7 @@ class DeformableAttention(nn.Module):
         self,
         dim: int,
         num_heads: int,
-        index: int,
+        block_index: int,
         *,
         stride: int = 8,
         groups: int = 1,
@@ -53,7 +53,7 @@ class DeformableAttention(nn.Module):
         self.q = nn.Linear(dim, dim)
         self.kv = nn.Linear(dim, 2 * dim)
         self.proj = nn.Linear(dim, dim)
-        zero(self.proj)
+        zero_parameters(self.proj)
         self.position = nn.Conv2d(dim, dim, 3, padding=1, groups=dim)
         self.offset_conv = nn.Conv2d(width, width, offset_kernel, stride, groups=width)
         self.offset_norm = nn.LayerNorm(width)
@@ -62,9 +62,11 @@ class DeformableAttention(nn.Module):
         nn.init.trunc_normal_(self.offset_proj.weight, std=0.01)
 
     @property
-    def facts(self) -> Facts:
-        """What is known of this mixer."""
-        return Facts(family="sparse global", cost="N^2", reach=None, step=None)
+    def properties(self) -> MixerProperties:
+        """Return the properties of this mixer, see `MixerProperties`."""
+        return MixerProperties(
+            family="sparse global", complexity="N^2", receptive_field=None, shift_period=None
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""

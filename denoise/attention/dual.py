@@ -6,11 +6,11 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from denoise.option_checks import check_word
-from denoise.properties import Facts
-from denoise.receptive_field import Around, Both, Chain
+from denoise.option_checks import check_choice
+from denoise.properties import MixerProperties
+from denoise.receptive_field import Compose, Radius, Union
 
-Mixers = Callable[..., nn.Module]
+MixerFactory = Callable[..., nn.Module]
 
 
 class Dual(nn.Module):
@@ -22,7 +22,7 @@ class Dual(nn.Module):
     Args:
         dim: channels.
         num_heads: of both mixers.
-        index: place of the block in its level, handed to both.
+        block_index: place of the block in its level, handed to both.
         first: makes a mixer.
         second: makes a mixer.
         order: sequence or parallel.
@@ -35,34 +35,38 @@ class Dual(nn.Module):
         self,
         dim: int,
         num_heads: int,
-        index: int,
+        block_index: int,
         *,
-        first: Mixers,
-        second: Mixers,
+        first: MixerFactory,
+        second: MixerFactory,
         order: Literal["sequence", "parallel"] = "sequence",
     ) -> None:
         super().__init__()
-        check_word(("sequence", "parallel"), order=order)
+        check_choice(("sequence", "parallel"), order=order)
         self.order = order
-        self.first = first(dim, num_heads, index)
-        self.second = second(dim, num_heads, index)
+        self.first = first(dim, num_heads, block_index)
+        self.second = second(dim, num_heads, block_index)
 
     @property
-    def facts(self) -> Facts:
-        """What is known of this mixer."""
-        first, second = self.first.facts, self.second.facts
-        reach = None
-        if first.reach and second.reach and self.order == "sequence":
-            reach = Chain([Both([Around(0), first.reach]), second.reach])
-        elif first.reach and second.reach:
-            reach = Both([first.reach, second.reach])
-        return Facts(
+    def properties(self) -> MixerProperties:
+        """Return the properties of this mixer, see `MixerProperties`."""
+        first, second = self.first.properties, self.second.properties
+        receptive_field = None
+        if first.receptive_field and second.receptive_field and self.order == "sequence":
+            receptive_field = Compose(
+                [Union([Radius(0), first.receptive_field]), second.receptive_field]
+            )
+        elif first.receptive_field and second.receptive_field:
+            receptive_field = Union([first.receptive_field, second.receptive_field])
+        return MixerProperties(
             family=" + ".join(dict.fromkeys([first.family, second.family])),
-            cost=max(first.cost, second.cost),  # "N" < "N^1.5" < "N^2"
-            reach=reach,
-            step=first.step and second.step and math.lcm(first.step, second.step),
-            flat=first.flat and second.flat,
-            quiet=first.quiet and second.quiet,
+            complexity=max(first.complexity, second.complexity),  # "N" < "N^1.5" < "N^2"
+            receptive_field=receptive_field,
+            shift_period=first.shift_period
+            and second.shift_period
+            and math.lcm(first.shift_period, second.shift_period),
+            preserves_constant=first.preserves_constant and second.preserves_constant,
+            zero_init=first.zero_init and second.zero_init,
             export=first.export or second.export,
         )
 

@@ -3,9 +3,17 @@
 import torch
 from torch import Tensor, nn
 
-from denoise.layers.conv1x1 import Pointwise
-from denoise.layers.windows import Runs, attend, crop, displacements, merge, pad, partition
-from denoise.properties import Facts
+from denoise.layers.conv1x1 import Conv1x1
+from denoise.layers.windows import (
+    Runs,
+    attend,
+    crop,
+    merge,
+    pad,
+    partition,
+    relative_position_index,
+)
+from denoise.properties import MixerProperties
 
 
 class GridAttention(nn.Module):
@@ -18,28 +26,36 @@ class GridAttention(nn.Module):
     Args:
         dim: channels.
         num_heads: divides `dim`.
-        index: place of the block in its level; unused.
+        block_index: place of the block in its level; unused.
         grid_size: side of the grid in points.
         qkv_bias: whether the query, key and value projection has a bias.
     """
 
     def __init__(
-        self, dim: int, num_heads: int, index: int, *, grid_size: int = 8, qkv_bias: bool = True
+        self,
+        dim: int,
+        num_heads: int,
+        block_index: int,
+        *,
+        grid_size: int = 8,
+        qkv_bias: bool = True,
     ) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.grid_size = grid_size
-        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias, by_pixel=True)
-        self.proj = Pointwise(dim, dim, zeros=True)
+        self.qkv = Conv1x1(dim, 3 * dim, bias=qkv_bias, channels_last=True)
+        self.proj = Conv1x1(dim, dim, zero_init=True)
         self.position_bias = nn.Parameter(torch.empty((2 * grid_size - 1) ** 2, num_heads))
         nn.init.trunc_normal_(self.position_bias, std=0.02)
-        table = displacements(grid_size, grid_size)
-        self.register_buffer("displacements", table, persistent=False)
+        table = relative_position_index(grid_size, grid_size)
+        self.register_buffer("relative_position_index", table, persistent=False)
 
     @property
-    def facts(self) -> Facts:
-        """What is known of this mixer."""
-        return Facts(family="sparse global", cost="N", reach=None, step=None)
+    def properties(self) -> MixerProperties:
+        """Return the properties of this mixer, see `MixerProperties`."""
+        return MixerProperties(
+            family="sparse global", complexity="N", receptive_field=None, shift_period=None
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""
@@ -51,7 +67,7 @@ class GridAttention(nn.Module):
         # A grid takes one pixel of every window: windows and the places in them change roles.
         swap = 0, 4, 5, 3, 1, 2, 6
         q, k, v = partition(qkv, 3 * N, stride).permute(swap).unflatten(3, (3, N)).unbind(3)
-        bias = self.position_bias[self.displacements].permute(4, 0, 1, 2, 3)
+        bias = self.position_bias[self.relative_position_index].permute(4, 0, 1, 2, 3)
         out = attend(q, k, v, bias, self._runs(H, x.device), self._runs(W, x.device))
         return self.proj(crop(merge(out.permute(swap)), H, W).permute(0, 3, 1, 2))
 

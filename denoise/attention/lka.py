@@ -3,9 +3,9 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from denoise.layers.conv1x1 import Pointwise
-from denoise.properties import Facts
-from denoise.receptive_field import Around
+from denoise.layers.conv1x1 import Conv1x1
+from denoise.properties import MixerProperties
+from denoise.receptive_field import Radius
 
 
 class LargeKernelAttention(nn.Module):
@@ -17,21 +17,23 @@ class LargeKernelAttention(nn.Module):
     Args:
         dim: channels.
         num_heads: unused.
-        index: place of the block in its level; unused.
+        block_index: place of the block in its level; unused.
     """
 
-    def __init__(self, dim: int, num_heads: int, index: int) -> None:
+    def __init__(self, dim: int, num_heads: int, block_index: int) -> None:
         super().__init__()
-        self.proj_in = Pointwise(dim, dim)
+        self.proj_in = Conv1x1(dim, dim)
         self.near = nn.Conv2d(dim, dim, 5, padding=2, groups=dim)
         self.far = nn.Conv2d(dim, dim, 7, padding=9, dilation=3, groups=dim)
-        self.point = Pointwise(dim, dim)
-        self.proj = Pointwise(dim, dim, zeros=True)
+        self.point = Conv1x1(dim, dim)
+        self.proj = Conv1x1(dim, dim, zero_init=True)
 
     @property
-    def facts(self) -> Facts:
-        """What is known of this mixer."""
-        return Facts(family="gating", cost="N", reach=Around(2 + 9), step=1)
+    def properties(self) -> MixerProperties:
+        """Return the properties of this mixer, see `MixerProperties`."""
+        return MixerProperties(
+            family="gating", complexity="N", receptive_field=Radius(2 + 9), shift_period=1
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""

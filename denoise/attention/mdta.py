@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from denoise.layers.conv1x1 import Pointwise
-from denoise.properties import Facts
-from denoise.receptive_field import Around, Chain, Overlapping
+from denoise.layers.conv1x1 import Conv1x1
+from denoise.properties import MixerProperties
+from denoise.receptive_field import Compose, OverlappingWindows, Radius
 
 
 class MDTA(nn.Module):
@@ -24,7 +24,7 @@ class MDTA(nn.Module):
     Args:
         dim: channels.
         num_heads: groups of channels that attend among themselves; divides `dim`.
-        index: place of the block in its level; unused.
+        block_index: place of the block in its level; unused.
         bias: whether the three convolutions have one.
         window: side in pixels of the windows that have attention of their own; null for one map of
             the whole image. What is exported with a window takes images longer than it.
@@ -38,7 +38,7 @@ class MDTA(nn.Module):
         self,
         dim: int,
         num_heads: int,
-        index: int,
+        block_index: int,
         *,
         bias: bool = False,
         window: int | None = None,
@@ -50,17 +50,24 @@ class MDTA(nn.Module):
         if window and window % self.stride:
             raise ValueError(f"stride={self.stride} does not divide window={window}: use a divisor")
         self.temperature = nn.Parameter(torch.ones(num_heads, 1, 1))
-        self.qkv = Pointwise(dim, 3 * dim, bias=bias)
+        self.qkv = Conv1x1(dim, 3 * dim, bias=bias)
         self.qkv_dwconv = nn.Conv2d(3 * dim, 3 * dim, 3, padding=1, groups=3 * dim, bias=bias)
-        self.project_out = Pointwise(dim, dim, bias=bias, zeros=True)
+        self.project_out = Conv1x1(dim, dim, bias=bias, zero_init=True)
 
     @property
-    def facts(self) -> Facts:
-        """What is known of this mixer."""
+    def properties(self) -> MixerProperties:
+        """Return the properties of this mixer, see `MixerProperties`."""
         if self.window is None:
-            return Facts(family="channel", cost="N", reach=None, step=1)
-        reach = Chain([Around(1), Overlapping(self.window, self.stride)])
-        return Facts(family="channel", cost="N", reach=reach, step=self.stride)
+            return MixerProperties(
+                family="channel", complexity="N", receptive_field=None, shift_period=1
+            )
+        receptive_field = Compose([Radius(1), OverlappingWindows(self.window, self.stride)])
+        return MixerProperties(
+            family="channel",
+            complexity="N",
+            receptive_field=receptive_field,
+            shift_period=self.stride,
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from denoise.layers.conv1x1 import Pointwise
-from denoise.properties import Facts
-from denoise.receptive_field import Around
+from denoise.layers.conv1x1 import Conv1x1
+from denoise.properties import MixerProperties
+from denoise.receptive_field import Radius
 
 KERNELS = [(3, 5, 2), (5, 7, 3), (7, 9, 4)]  # side of the near one, side and dilation of the far
 
@@ -20,26 +20,28 @@ class MultiScaleLargeKernelAttention(nn.Module):
     Args:
         dim: channels.
         num_heads: unused.
-        index: place of the block in its level; unused.
+        block_index: place of the block in its level; unused.
     """
 
-    def __init__(self, dim: int, num_heads: int, index: int) -> None:
+    def __init__(self, dim: int, num_heads: int, block_index: int) -> None:
         super().__init__()
         third = dim // 3
         widths = [third, third, dim - 2 * third] if third else [dim]
         kernels = KERNELS[-len(widths) :]
-        self.proj_in = Pointwise(dim, 2 * dim)
+        self.proj_in = Conv1x1(dim, 2 * dim)
         self.branches = nn.ModuleList(
             _Branch(width, *kernel) for width, kernel in zip(widths, kernels, strict=True)
         )
-        self.proj = Pointwise(dim, dim, zeros=True)
+        self.proj = Conv1x1(dim, dim, zero_init=True)
 
     @property
-    def facts(self) -> Facts:
-        """What is known of this mixer."""
+    def properties(self) -> MixerProperties:
+        """Return the properties of this mixer, see `MixerProperties`."""
         near, far, dilation = KERNELS[-1]
-        reach = Around(near // 2 + far // 2 * dilation)
-        return Facts(family="gating", cost="N", reach=reach, step=1)
+        receptive_field = Radius(near // 2 + far // 2 * dilation)
+        return MixerProperties(
+            family="gating", complexity="N", receptive_field=receptive_field, shift_period=1
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""
@@ -66,7 +68,7 @@ class _Branch(nn.Module):
             )
 
         self.near, self.far = depthwise(near), depthwise(far, dilation)
-        self.point = Pointwise(width, width)
+        self.point = Conv1x1(width, width)
         self.gate = depthwise(near)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor, nn
 
-from denoise.layers.attention_backends import BACKENDS, fastest, refusal
-from denoise.layers.conv1x1 import Pointwise
+from denoise.layers.attention_backends import BACKENDS, select_backend, unsupported_reason
+from denoise.layers.conv1x1 import Conv1x1
 from denoise.layers.local_attention import local_attention
-from denoise.option_checks import check_odd, check_word
-from denoise.properties import Facts
-from denoise.receptive_field import Neighbors
+from denoise.option_checks import check_choice, check_odd
+from denoise.properties import MixerProperties
+from denoise.receptive_field import Neighborhood
 
 
 class NeighborhoodAttention(nn.Module):
@@ -19,7 +19,7 @@ class NeighborhoodAttention(nn.Module):
     Args:
         dim: channels.
         num_heads: divides `dim`.
-        index: place of the block in its level; picks the dilation.
+        block_index: place of the block in its level; picks the dilation.
         kernel_size: odd side k of the neighbourhood; shrinks where an axis holds fewer pixels.
         dilation: distance between neighbours in pixels; a list alternates from block to block.
         qkv_bias: whether the query, key and value projection has a bias.
@@ -36,7 +36,7 @@ class NeighborhoodAttention(nn.Module):
         self,
         dim: int,
         num_heads: int,
-        index: int,
+        block_index: int,
         *,
         kernel_size: int = 7,
         dilation: int | list[int] = 1,
@@ -46,13 +46,15 @@ class NeighborhoodAttention(nn.Module):
     ) -> None:
         super().__init__()
         check_odd(kernel_size=kernel_size)
-        check_word(("auto", *BACKENDS), backend=backend)
+        check_choice(("auto", *BACKENDS), backend=backend)
         self.num_heads = num_heads
         self.kernel_size = kernel_size
-        self.dilation = dilation if isinstance(dilation, int) else dilation[index % len(dilation)]
+        self.dilation = (
+            dilation if isinstance(dilation, int) else dilation[block_index % len(dilation)]
+        )
         self.backend = backend
-        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias, by_pixel=True)
-        self.proj = Pointwise(dim, dim, zeros=True)
+        self.qkv = Conv1x1(dim, 3 * dim, bias=qkv_bias, channels_last=True)
+        self.proj = Conv1x1(dim, dim, zero_init=True)
         side = 2 * kernel_size - 1
         self.position_bias = None
         if position_bias:
@@ -60,17 +62,19 @@ class NeighborhoodAttention(nn.Module):
             nn.init.trunc_normal_(self.position_bias, std=0.02)
 
     @property
-    def facts(self) -> Facts:
-        """What is known of this mixer."""
-        reach = Neighbors(self.kernel_size, self.dilation)
-        return Facts(family="local", cost="N", reach=reach, step=1)
+    def properties(self) -> MixerProperties:
+        """Return the properties of this mixer, see `MixerProperties`."""
+        receptive_field = Neighborhood(self.kernel_size, self.dilation)
+        return MixerProperties(
+            family="local", complexity="N", receptive_field=receptive_field, shift_period=1
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""
         qkv, bias, k = self.qkv(x), self.position_bias, self.kernel_size
         what = qkv, self.num_heads, bias is not None, k * self.dilation
-        name = fastest(*what) if self.backend == "auto" else self.backend
-        if why := refusal(name, *what):
+        name = select_backend(*what) if self.backend == "auto" else self.backend
+        if why := unsupported_reason(name, *what):
             raise ValueError(why)
         if bias is None:
             bias = qkv.new_zeros(self.num_heads, 2 * k - 1, 2 * k - 1)

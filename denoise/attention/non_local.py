@@ -3,8 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from denoise.layers.conv1x1 import zero
-from denoise.properties import Facts
+from denoise.layers.conv1x1 import zero_parameters
+from denoise.properties import MixerProperties
 
 
 class NonLocalBlock(nn.Module):
@@ -16,7 +16,7 @@ class NonLocalBlock(nn.Module):
     Args:
         dim: channels; queries, keys and values have half as many.
         num_heads: unused, the block has one head.
-        index: place of the block in its level; unused.
+        block_index: place of the block in its level; unused.
         pool: side in pixels of the windows over which keys and values are max-pooled; 1 for none.
         scale: factor on the products of queries and keys: null for the inverse square root of
             their width, 1 for the paper's.
@@ -26,7 +26,13 @@ class NonLocalBlock(nn.Module):
     """
 
     def __init__(
-        self, dim: int, num_heads: int, index: int, *, pool: int = 1, scale: float | None = None
+        self,
+        dim: int,
+        num_heads: int,
+        block_index: int,
+        *,
+        pool: int = 1,
+        scale: float | None = None,
     ) -> None:
         super().__init__()
         if pool < 1:
@@ -36,12 +42,14 @@ class NonLocalBlock(nn.Module):
         self.width = max(1, dim // 2)
         self.qkv = nn.Linear(dim, 3 * self.width)
         self.proj = nn.Linear(self.width, dim)
-        zero(self.proj)
+        zero_parameters(self.proj)
 
     @property
-    def facts(self) -> Facts:
-        """What is known of this mixer."""
-        return Facts(family="global", cost="N^2", reach=None, step=self.pool)
+    def properties(self) -> MixerProperties:
+        """Return the properties of this mixer, see `MixerProperties`."""
+        return MixerProperties(
+            family="global", complexity="N^2", receptive_field=None, shift_period=self.pool
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""

@@ -2,8 +2,8 @@
 
 from torch import nn
 
-from denoise.properties import Facts
-from denoise.receptive_field import Around
+from denoise.properties import MixerProperties
+from denoise.receptive_field import Radius
 
 
 class Identity(nn.Identity):
@@ -12,13 +12,19 @@ class Identity(nn.Identity):
     Args:
         dim: channels; unused.
         num_heads: unused.
-        index: place of the block in its level; unused.
+        block_index: place of the block in its level; unused.
     """
 
-    def __init__(self, dim: int, num_heads: int, index: int) -> None:
+    def __init__(self, dim: int, num_heads: int, block_index: int) -> None:
         super().__init__()
 
     @property
-    def facts(self) -> Facts:
-        """What is known of this mixer."""
-        return Facts(family="none", cost="N", reach=Around(0), step=1, quiet=False)
+    def properties(self) -> MixerProperties:
+        """Return the properties of this mixer, see `MixerProperties`."""
+        return MixerProperties(
+            family="none",
+            complexity="N",
+            receptive_field=Radius(0),
+            shift_period=1,
+            zero_init=False,
+        )

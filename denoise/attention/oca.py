@@ -4,19 +4,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from denoise.layers.conv1x1 import Pointwise
+from denoise.layers.conv1x1 import Conv1x1
 from denoise.layers.windows import (
     Runs,
     attend,
-    cover,
     crop,
-    displacements,
     merge,
     pad,
     partition,
+    relative_position_index,
+    round_up,
     runs,
 )
-from denoise.properties import Facts
+from denoise.properties import MixerProperties
 from denoise.receptive_field import Windows
 
 
@@ -29,7 +29,7 @@ class OverlappingCrossAttention(nn.Module):
     Args:
         dim: channels.
         num_heads: divides `dim`.
-        index: place of the block in its level; unused.
+        block_index: place of the block in its level; unused.
         window_size: side of a window of queries in pixels.
         overlap_ratio: how much longer the side of a window of keys is, over `window_size`.
         qkv_bias: whether the query, key and value projection has a bias.
@@ -42,7 +42,7 @@ class OverlappingCrossAttention(nn.Module):
         self,
         dim: int,
         num_heads: int,
-        index: int,
+        block_index: int,
         *,
         window_size: int = 8,
         overlap_ratio: float = 0.5,
@@ -58,19 +58,24 @@ class OverlappingCrossAttention(nn.Module):
         self.num_heads = num_heads
         self.window_size = window_size
         self.margin = overlap // 2
-        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias, by_pixel=True)
-        self.proj = Pointwise(dim, dim, zeros=True)
+        self.qkv = Conv1x1(dim, 3 * dim, bias=qkv_bias, channels_last=True)
+        self.proj = Conv1x1(dim, dim, zero_init=True)
         side = 2 * window_size + overlap - 1
         self.position_bias = nn.Parameter(torch.empty(side**2, num_heads))
         nn.init.trunc_normal_(self.position_bias, std=0.02)
-        table = displacements(window_size, window_size + overlap)
-        self.register_buffer("displacements", table, persistent=False)
+        table = relative_position_index(window_size, window_size + overlap)
+        self.register_buffer("relative_position_index", table, persistent=False)
 
     @property
-    def facts(self) -> Facts:
-        """What is known of this mixer."""
-        reach = Windows(self.window_size, 0, self.margin)
-        return Facts(family="window", cost="N", reach=reach, step=self.window_size)
+    def properties(self) -> MixerProperties:
+        """Return the properties of this mixer, see `MixerProperties`."""
+        receptive_field = Windows(self.window_size, 0, self.margin)
+        return MixerProperties(
+            family="window",
+            complexity="N",
+            receptive_field=receptive_field,
+            shift_period=self.window_size,
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""
@@ -79,10 +84,10 @@ class OverlappingCrossAttention(nn.Module):
         # Pad after the projection: padded pixels are masked as keys and cropped as queries.
         q, kv = self.qkv(x).permute(0, 2, 3, 1).split([C, 2 * C], 3)
         q = partition(pad(q, (w, w)), N, (w, w))
-        kv = F.pad(kv, (0, 0, e, cover(W, w) - W + e, e, cover(H, w) - H + e))
+        kv = F.pad(kv, (0, 0, e, round_up(W, w) - W + e, e, round_up(H, w) - H + e))
         kv = kv.unfold(1, w + 2 * e, w).unfold(2, w + 2 * e, w)
         k, v = kv.unflatten(3, (2, N, C // N)).permute(3, 0, 1, 2, 4, 6, 7, 5)
-        bias = self.position_bias[self.displacements].permute(4, 0, 1, 2, 3)
+        bias = self.position_bias[self.relative_position_index].permute(4, 0, 1, 2, 3)
         out = attend(q, k, v, bias, self._runs(H, x.device), self._runs(W, x.device))
         return self.proj(crop(merge(out), H, W).permute(0, 3, 1, 2))
 

@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 from torch import nn
 
-Mixers = Callable[..., nn.Module]
+MixerFactory = Callable[..., nn.Module]
 
 
-def per_level(level1: Mixers, level2: Mixers, level3: Mixers, level4: Mixers) -> list[Mixers]:
+def per_level(
+    level1: MixerFactory, level2: MixerFactory, level3: MixerFactory, level4: MixerFactory
+) -> list[MixerFactory]:
     """List the mixer makers of the four levels, the finest first."""
     return [level1, level2, level3, level4]

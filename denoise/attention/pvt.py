@@ -3,8 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from denoise.layers.conv1x1 import zero
-from denoise.properties import Facts
+from denoise.layers.conv1x1 import zero_parameters
+from denoise.properties import MixerProperties
 
 GRID = 7  # tokens per axis of the linear form
 
@@ -18,7 +18,7 @@ class SpatialReductionAttention(nn.Module):
     Args:
         dim: channels.
         num_heads: divides `dim`.
-        index: place of the block in its level; unused.
+        block_index: place of the block in its level; unused.
         sr_ratio: side in pixels of the squares that become one key each; 1 for no reduction.
         linear: PVTv2's form instead: 7 x 7 keys, means over parts of the image whatever its size.
         qkv_bias: whether the query, key and value projections have a bias.
@@ -28,7 +28,7 @@ class SpatialReductionAttention(nn.Module):
         self,
         dim: int,
         num_heads: int,
-        index: int,
+        block_index: int,
         *,
         sr_ratio: int = 8,
         linear: bool = False,
@@ -41,19 +41,23 @@ class SpatialReductionAttention(nn.Module):
         self.q = nn.Linear(dim, dim, bias=qkv_bias)
         self.kv = nn.Linear(dim, 2 * dim, bias=qkv_bias)
         self.proj = nn.Linear(dim, dim)
-        zero(self.proj)
+        zero_parameters(self.proj)
         if linear or sr_ratio > 1:
             side = 1 if linear else sr_ratio
             self.sr = nn.Conv2d(dim, dim, side, side)
             self.norm = nn.LayerNorm(dim)
 
     @property
-    def facts(self) -> Facts:
-        """What is known of this mixer."""
+    def properties(self) -> MixerProperties:
+        """Return the properties of this mixer, see `MixerProperties`."""
         if self.linear:
-            return Facts(family="sparse global", cost="N", reach=None, step=None)
+            return MixerProperties(
+                family="sparse global", complexity="N", receptive_field=None, shift_period=None
+            )
         family = "sparse global" if self.sr_ratio > 1 else "global"
-        return Facts(family=family, cost="N^2", reach=None, step=self.sr_ratio)
+        return MixerProperties(
+            family=family, complexity="N^2", receptive_field=None, shift_period=self.sr_ratio
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""

@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-from denoise.layers.conv1x1 import Pointwise
-from denoise.properties import Facts
+from denoise.layers.conv1x1 import Conv1x1
+from denoise.properties import MixerProperties
 
 
 class SimplifiedChannelAttention(nn.Module):
@@ -15,20 +15,22 @@ class SimplifiedChannelAttention(nn.Module):
     Args:
         dim: channels.
         num_heads: unused.
-        index: place of the block in its level; unused.
+        block_index: place of the block in its level; unused.
     """
 
-    def __init__(self, dim: int, num_heads: int, index: int) -> None:
+    def __init__(self, dim: int, num_heads: int, block_index: int) -> None:
         super().__init__()
-        self.expand = Pointwise(dim, 2 * dim)
+        self.expand = Conv1x1(dim, 2 * dim)
         self.dwconv = nn.Conv2d(2 * dim, 2 * dim, 3, padding=1, groups=2 * dim)
-        self.attend = Pointwise(dim, dim)
-        self.proj = Pointwise(dim, dim, zeros=True)
+        self.attend = Conv1x1(dim, dim)
+        self.proj = Conv1x1(dim, dim, zero_init=True)
 
     @property
-    def facts(self) -> Facts:
-        """What is known of this mixer."""
-        return Facts(family="channel", cost="N", reach=None, step=1)
+    def properties(self) -> MixerProperties:
+        """Return the properties of this mixer, see `MixerProperties`."""
+        return MixerProperties(
+            family="channel", complexity="N", receptive_field=None, shift_period=1
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""

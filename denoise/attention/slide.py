@@ -4,12 +4,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from denoise.layers.conv1x1 import Pointwise
+from denoise.layers.conv1x1 import Conv1x1
 from denoise.layers.depthwise_shifts import Logits, Values
 from denoise.layers.local_attention import is_inside
-from denoise.option_checks import check_odd, check_word
-from denoise.properties import Facts
-from denoise.receptive_field import Around
+from denoise.option_checks import check_choice, check_odd
+from denoise.properties import MixerProperties
+from denoise.receptive_field import Radius
 
 BORDERS = ("mask", "official")
 
@@ -25,7 +25,7 @@ class SlideAttention(nn.Module):
     Args:
         dim: channels.
         num_heads: divides `dim`.
-        index: place of the block in its level; unused.
+        block_index: place of the block in its level; unused.
         kernel_size: odd side k of the square and of the convolutions.
         border: `mask`, or `official` to attend to the zeros outside too.
         qkv_bias: whether the query, key and value projection has a bias.
@@ -38,7 +38,7 @@ class SlideAttention(nn.Module):
         self,
         dim: int,
         num_heads: int,
-        index: int,
+        block_index: int,
         *,
         kernel_size: int = 3,
         border: str = "mask",
@@ -46,21 +46,26 @@ class SlideAttention(nn.Module):
     ) -> None:
         super().__init__()
         check_odd(kernel_size=kernel_size)
-        check_word(BORDERS, border=border)
+        check_choice(BORDERS, border=border)
         k, width = kernel_size, dim // num_heads
         self.num_heads = num_heads
         self.kernel_size = kernel_size
         self.border = border
-        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias, by_pixel=True)
-        self.proj = Pointwise(dim, dim, zeros=True)
+        self.qkv = Conv1x1(dim, 3 * dim, bias=qkv_bias, channels_last=True)
+        self.proj = Conv1x1(dim, dim, zero_init=True)
         self.learned = nn.Conv2d(width, k * k * width, k, padding=k // 2, groups=width)
         self.position_bias = nn.Parameter(torch.empty(num_heads, k * k))
         nn.init.trunc_normal_(self.position_bias, std=0.02)
 
     @property
-    def facts(self) -> Facts:
-        """What is known of this mixer."""
-        return Facts(family="local", cost="N", reach=Around(self.kernel_size // 2), step=1)
+    def properties(self) -> MixerProperties:
+        """Return the properties of this mixer, see `MixerProperties`."""
+        return MixerProperties(
+            family="local",
+            complexity="N",
+            receptive_field=Radius(self.kernel_size // 2),
+            shift_period=1,
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""

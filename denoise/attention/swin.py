@@ -3,19 +3,19 @@
 import torch
 from torch import Tensor, nn
 
-from denoise.layers.conv1x1 import Pointwise
+from denoise.layers.conv1x1 import Conv1x1
 from denoise.layers.windows import (
     Runs,
     attend,
-    cover,
     crop,
-    displacements,
     merge,
     pad,
     partition,
+    relative_position_index,
+    round_up,
     runs,
 )
-from denoise.properties import Facts
+from denoise.properties import MixerProperties
 from denoise.receptive_field import Windows
 
 
@@ -29,30 +29,41 @@ class ShiftedWindowAttention(nn.Module):
     Args:
         dim: channels.
         num_heads: divides `dim`.
-        index: place of the block in its level; odd ones shift by half a window.
+        block_index: place of the block in its level; odd ones shift by half a window.
         window_size: side of a window in pixels.
         qkv_bias: whether the query, key and value projection has a bias.
     """
 
     def __init__(
-        self, dim: int, num_heads: int, index: int, *, window_size: int = 8, qkv_bias: bool = True
+        self,
+        dim: int,
+        num_heads: int,
+        block_index: int,
+        *,
+        window_size: int = 8,
+        qkv_bias: bool = True,
     ) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.window_size = window_size
-        self.shift = window_size // 2 if index % 2 else 0
-        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias, by_pixel=True)
-        self.proj = Pointwise(dim, dim, zeros=True)
+        self.shift = window_size // 2 if block_index % 2 else 0
+        self.qkv = Conv1x1(dim, 3 * dim, bias=qkv_bias, channels_last=True)
+        self.proj = Conv1x1(dim, dim, zero_init=True)
         self.position_bias = nn.Parameter(torch.empty((2 * window_size - 1) ** 2, num_heads))
         nn.init.trunc_normal_(self.position_bias, std=0.02)
-        table = displacements(window_size, window_size)
-        self.register_buffer("displacements", table, persistent=False)
+        table = relative_position_index(window_size, window_size)
+        self.register_buffer("relative_position_index", table, persistent=False)
 
     @property
-    def facts(self) -> Facts:
-        """What is known of this mixer."""
-        reach = Windows(self.window_size, self.shift)
-        return Facts(family="window", cost="N", reach=reach, step=self.window_size)
+    def properties(self) -> MixerProperties:
+        """Return the properties of this mixer, see `MixerProperties`."""
+        receptive_field = Windows(self.window_size, self.shift)
+        return MixerProperties(
+            family="window",
+            complexity="N",
+            receptive_field=receptive_field,
+            shift_period=self.window_size,
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""
@@ -64,7 +75,7 @@ class ShiftedWindowAttention(nn.Module):
         if any(shift):
             qkv = qkv.roll([-s for s in shift], (1, 2))
         q, k, v = partition(qkv, 3 * N, size).unflatten(3, (3, N)).unbind(3)
-        bias = self.position_bias[self.displacements].permute(4, 0, 1, 2, 3)
+        bias = self.position_bias[self.relative_position_index].permute(4, 0, 1, 2, 3)
         rows, columns = (self._runs(*axis, x.device) for axis in zip((H, W), shift, strict=True))
         out = merge(attend(q, k, v, bias, rows, columns))
         if any(shift):
@@ -79,7 +90,7 @@ class ShiftedWindowAttention(nn.Module):
             place = number * w + torch.arange(w, device=device)
             # Rolled, the last window ends with what lies before the first shift. Padded places form
             # a region of their own, so that no query is left without a key.
-            place = (place + shift) % cover(length, w)
+            place = (place + shift) % round_up(length, w)
             region = ((place - shift) // w).where(place < length, length)
             return region.mT == region
 

@@ -4,11 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from denoise.layers.conv1x1 import Pointwise
+from denoise.layers.conv1x1 import Conv1x1
 from denoise.layers.local_attention import is_inside, local_attention, mirrored
-from denoise.option_checks import check_odd, check_word
-from denoise.properties import Facts
-from denoise.receptive_field import Around
+from denoise.option_checks import check_choice, check_odd
+from denoise.properties import MixerProperties
+from denoise.receptive_field import Radius
 
 BORDERS = ("mask", "reflect")
 
@@ -22,12 +22,12 @@ class UnfoldAttention(nn.Module):
     Args:
         dim: channels.
         num_heads: divides `dim`.
-        index: place of the block in its level; picks the dilation.
+        block_index: place of the block in its level; picks the dilation.
         kernel_size: odd side k of the square.
         dilation: distance between neighbours in pixels; a list alternates from block to block.
         border: what a square holds outside the image: nothing, or with `reflect` the pixels inside
             mirrored, and the border pixel repeated where an axis is too short for that.
-        literal: whether to copy k x k keys and values for every pixel, which is slow and shows
+        naive: whether to copy k x k keys and values for every pixel, which is slow and shows
             what the fast form computes.
         qkv_bias: whether the query, key and value projection has a bias.
 
@@ -39,37 +39,41 @@ class UnfoldAttention(nn.Module):
         self,
         dim: int,
         num_heads: int,
-        index: int,
+        block_index: int,
         *,
         kernel_size: int = 7,
         dilation: int | list[int] = 1,
         border: str = "mask",
-        literal: bool = False,
+        naive: bool = False,
         qkv_bias: bool = True,
     ) -> None:
         super().__init__()
         check_odd(kernel_size=kernel_size)
-        check_word(BORDERS, border=border)
+        check_choice(BORDERS, border=border)
         self.num_heads = num_heads
         self.kernel_size = kernel_size
-        self.dilation = dilation if isinstance(dilation, int) else dilation[index % len(dilation)]
+        self.dilation = (
+            dilation if isinstance(dilation, int) else dilation[block_index % len(dilation)]
+        )
         self.radius = kernel_size // 2 * self.dilation
         self.border = border
-        self.literal = literal
-        self.qkv = Pointwise(dim, 3 * dim, bias=qkv_bias, by_pixel=True)
-        self.proj = Pointwise(dim, dim, zeros=True)
+        self.naive = naive
+        self.qkv = Conv1x1(dim, 3 * dim, bias=qkv_bias, channels_last=True)
+        self.proj = Conv1x1(dim, dim, zero_init=True)
         self.position_bias = nn.Parameter(torch.empty(num_heads, kernel_size, kernel_size))
         nn.init.trunc_normal_(self.position_bias, std=0.02)
 
     @property
-    def facts(self) -> Facts:
-        """What is known of this mixer."""
-        return Facts(family="local", cost="N", reach=Around(self.radius), step=1)
+    def properties(self) -> MixerProperties:
+        """Return the properties of this mixer, see `MixerProperties`."""
+        return MixerProperties(
+            family="local", complexity="N", receptive_field=Radius(self.radius), shift_period=1
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""
         qkv = self.qkv(x)
-        if self.literal:
+        if self.naive:
             return self.proj(self._unfold(qkv))
         bias, k = self.position_bias, self.kernel_size
         return self.proj(local_attention(qkv, bias, k, self.dilation, self.border))

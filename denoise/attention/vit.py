@@ -3,8 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from denoise.layers.conv1x1 import zero
-from denoise.properties import Facts
+from denoise.layers.conv1x1 import zero_parameters
+from denoise.properties import MixerProperties
 
 
 class PatchAttention(nn.Module):
@@ -19,13 +19,19 @@ class PatchAttention(nn.Module):
     Args:
         dim: channels, of pixels as of tokens.
         num_heads: divides `dim`.
-        index: place of the block in its level; unused.
+        block_index: place of the block in its level; unused.
         patch_size: side p of a patch in pixels.
         qkv_bias: whether the query, key and value projection has a bias.
     """
 
     def __init__(
-        self, dim: int, num_heads: int, index: int, *, patch_size: int = 4, qkv_bias: bool = True
+        self,
+        dim: int,
+        num_heads: int,
+        block_index: int,
+        *,
+        patch_size: int = 4,
+        qkv_bias: bool = True,
     ) -> None:
         super().__init__()
         self.num_heads = num_heads
@@ -34,13 +40,19 @@ class PatchAttention(nn.Module):
         self.position = nn.Conv2d(dim, dim, 3, padding=1, groups=dim)
         self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
         self.unpatch = nn.Linear(dim, dim * patch_size**2)
-        zero(self.unpatch)
+        zero_parameters(self.unpatch)
 
     @property
-    def facts(self) -> Facts:
-        """What is known of this mixer."""
+    def properties(self) -> MixerProperties:
+        """Return the properties of this mixer, see `MixerProperties`."""
         step = self.patch_size
-        return Facts(family="sparse global", cost="N^2", reach=None, step=step, flat=False)
+        return MixerProperties(
+            family="sparse global",
+            complexity="N^2",
+            receptive_field=None,
+            shift_period=step,
+            preserves_constant=False,
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""

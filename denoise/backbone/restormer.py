@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from denoise.layers.conv1x1 import Pointwise
-from denoise.noise.synthetic import to_unit
-from denoise.option_checks import check_word
-from denoise.receptive_field import Around, Both, Chain, Halved, Reach
+from denoise.layers.conv1x1 import Conv1x1
+from denoise.noise.synthetic import sigma_to_unit
+from denoise.option_checks import check_choice
+from denoise.receptive_field import Compose, Downsampled, Radius, ReceptiveField, Union
 
-Mixers = Callable[..., nn.Module]
+MixerFactory = Callable[..., nn.Module]
 
 
 class Block(nn.Module):
@@ -51,12 +51,14 @@ class Block(nn.Module):
             x = x + self.mixer(self.norm1(x))
         return x + self.feedforward(self.norm2(x))
 
-    def reaches(self) -> dict[str, Reach | None]:
+    def branch_receptive_fields(self) -> dict[str, ReceptiveField | None]:
         """What each half states of its reach, in the order of computation; norms see one pixel."""
         stated = {}
         if self.mixes:
-            stated["mixer"] = getattr(getattr(self.mixer, "facts", None), "reach", None)
-        return stated | {"feedforward": getattr(self.feedforward, "reach", None)}
+            stated["mixer"] = getattr(
+                getattr(self.mixer, "properties", None), "receptive_field", None
+            )
+        return stated | {"feedforward": getattr(self.feedforward, "receptive_field", None)}
 
 
 class PatchMerging(nn.Module):
@@ -65,7 +67,7 @@ class PatchMerging(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(4 * dim)
-        self.reduction = Pointwise(4 * dim, 2 * dim, bias=False)
+        self.reduction = Conv1x1(4 * dim, 2 * dim, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Halve (B, C, H, W), H and W even, to (B, 2C, H / 2, W / 2)."""
@@ -103,7 +105,7 @@ class Restormer(nn.Module):
 
     def __init__(
         self,
-        attention: Mixers | Sequence[Mixers],
+        attention: MixerFactory | Sequence[MixerFactory],
         norm: Callable[[int], nn.Module],
         feedforward: Callable[[int], nn.Module],
         *,
@@ -119,7 +121,7 @@ class Restormer(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        check_word(("pixel_unshuffle", "patch_merging"), downsample=downsample)
+        check_choice(("pixel_unshuffle", "patch_merging"), downsample=downsample)
         levels = len(num_blocks)
         mixers = [attention] * levels if callable(attention) else list(attention)
         if not len(num_heads) == len(mixers) == levels:
@@ -134,7 +136,7 @@ class Restormer(nn.Module):
                     f"of level {level + 1}: choose a divisor"
                 )
         self.sigma_map = sigma_map
-        self.unit = 2 ** (levels - 1)
+        self.size_multiple = 2 ** (levels - 1)
 
         def stage(level: int, width: int, length: int) -> nn.Sequential:
             heads = num_heads[level]
@@ -165,7 +167,7 @@ class Restormer(nn.Module):
             for width in widths[:-1]
         )
         self.reduce = nn.ModuleList(
-            nn.Identity() if level == 0 else Pointwise(2 * width, width, bias=bias)
+            nn.Identity() if level == 0 else Conv1x1(2 * width, width, bias=bias)
             for level, width in enumerate(widths[:-1])
         )
         self.decoder = nn.ModuleList(
@@ -194,9 +196,9 @@ class Restormer(nn.Module):
             if sigma is None:
                 raise ValueError("this model takes a noise-level map: give sigma in grey levels")
             # Not len(noisy): an exported program would take that number of images alone.
-            level = to_unit(sigma).to(noisy).view(-1, 1, 1, 1).expand(x.shape[0], 1, H, W)
+            level = sigma_to_unit(sigma).to(noisy).view(-1, 1, 1, 1).expand(x.shape[0], 1, H, W)
             x = torch.cat([noisy, level], dim=1)
-        x = _pad(x, self.unit).contiguous(memory_format=torch.channels_last)
+        x = _pad(x, self.size_multiple).contiguous(memory_format=torch.channels_last)
 
         x = self.embed(x)
         skips = []
@@ -225,54 +227,64 @@ class Restormer(nn.Module):
             if isinstance(block, Block):
                 block.compile(**{"dynamic": False} | options)
 
-    def layers(self) -> Iterator[tuple[str, int, Reach | None]]:
+    def layers(self) -> Iterator[tuple[str, int, ReceptiveField | None]]:
         """Give each half of each block: its name, the image's pixels per pixel there, its reach."""
         for name, block in self.named_modules():
             if isinstance(block, Block):
                 place = name.split(".")
                 scale = 2 ** int(place[1]) if place[0] != "refinement" else 1
-                for half, reach in block.reaches().items():
+                for half, receptive_field in block.branch_receptive_fields().items():
                     kind = type(getattr(block, half)).__name__
-                    yield f"{name}.{half} ({kind})", scale, reach
+                    yield f"{name}.{half} ({kind})", scale, receptive_field
 
-    def blockers(self) -> list[str]:
+    def global_layers(self) -> list[str]:
         """Name the layers that keep a crop from giving what the whole image gives."""
-        return [name for name, _, reach in self.layers() if reach is None]
+        return [name for name, _, receptive_field in self.layers() if receptive_field is None]
 
     @property
-    def align(self) -> int:
+    def alignment(self) -> int:
         """Crops that begin at multiples of it have the windows of the whole, in pixels."""
-        return math.lcm(self.unit, *(scale * r.align for _, scale, r in self.layers() if r))
+        return math.lcm(
+            self.size_multiple, *(scale * r.alignment for _, scale, r in self.layers() if r)
+        )
 
     @property
-    def reach(self) -> Reach | None:
-        """Which pixels decide a restored one; None where `blockers` names a layer.
+    def receptive_field(self) -> ReceptiveField | None:
+        """Which pixels decide a restored one; None where `global_layers` names a layer.
 
-        It holds of images of multiples of `unit`: others are padded as a whole first.
+        It holds of images of multiples of `size_multiple`: others are padded as a whole first.
         """
-        if self.blockers():
+        if self.global_layers():
             return None
 
-        def stage(blocks: nn.Sequential) -> Chain:
-            halves = (reach for block in blocks for reach in block.reaches().values())
-            return Chain([Around(0), *(Both([Around(0), reach]) for reach in halves)])
+        def stage(blocks: nn.Sequential) -> Compose:
+            halves = (
+                receptive_field
+                for block in blocks
+                for receptive_field in block.branch_receptive_fields().values()
+            )
+            return Compose(
+                [Radius(0), *(Union([Radius(0), receptive_field]) for receptive_field in halves)]
+            )
 
-        near = Around(1)  # the convolutions between the blocks
-        reach = stage(self.encoder[-1])
+        near = Radius(1)  # the convolutions between the blocks
+        receptive_field = stage(self.encoder[-1])
         for level in reversed(range(len(self.down))):
-            down = Around(0) if isinstance(self.down[level], PatchMerging) else near
-            below = Chain([down, Halved(Chain([reach, near]))])
+            down = Radius(0) if isinstance(self.down[level], PatchMerging) else near
+            below = Compose([down, Downsampled(Compose([receptive_field, near]))])
             around = stage(self.encoder[level]), stage(self.decoder[level])
-            reach = Chain([around[0], Both([Around(0), below]), around[1]])
-        return Chain([near, reach, stage(self.refinement), near])
+            receptive_field = Compose([around[0], Union([Radius(0), below]), around[1]])
+        return Compose([near, receptive_field, stage(self.refinement), near])
 
 
-def _pad(x: Tensor, unit: int) -> Tensor:
+def _pad(x: Tensor, size_multiple: int) -> Tensor:
     """Extend (B, C, H, W) to multiples of unit: reflected, then replicated where too small."""
     for axis in (2, 3):
         length = x.shape[axis]
         # The exporter can reason about a rounded-up quotient, not about -length % unit.
-        place = torch.arange((length + unit - 1) // unit * unit, device=x.device)
+        place = torch.arange(
+            (length + size_multiple - 1) // size_multiple * size_multiple, device=x.device
+        )
         x = x.index_select(axis, (length - 1 - (length - 1 - place).abs()).clamp_min(0))
     return x
 

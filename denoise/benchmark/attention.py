@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 from denoise.benchmark.timing import Row, compare
 from denoise.evaluation.complexity import macs
-from denoise.properties import Facts
+from denoise.properties import MixerProperties
 
 DIM, HEADS = 48, 2  # of the mixers that are compared: the top level of the paper's model
 FAR = 4096
 
 
-def facts(mixers: Mapping[str, nn.Module], side: int) -> dict[str, Row]:
+def properties(mixers: Mapping[str, nn.Module], side: int) -> dict[str, Row]:
     """Lay out what each mixer states of itself beside its parameters and multiply-accumulates.
 
     Args:
@@ -23,15 +23,15 @@ def facts(mixers: Mapping[str, nn.Module], side: int) -> dict[str, Row]:
     """
     rows = {}
     for name, mixer in mixers.items():
-        stated = mixer.facts
+        stated = mixer.properties
         count = macs(_WithSigma(mixer), DIM, side)
         rows[name] = {
             "family": stated.family,
-            "cost": f"O({stated.cost})",
-            "sees": "image" if stated.reach is None else f"{_radius(stated)} px",
-            "shifts by": "-" if stated.step is None else f"{stated.step} px",
-            "crop = whole": "no" if stated.reach is None else "yes",
-            "flat stays flat": "yes" if stated.flat else "no",
+            "cost": f"O({stated.complexity})",
+            "sees": "image" if stated.receptive_field is None else f"{_radius(stated)} px",
+            "shifts by": "-" if stated.shift_period is None else f"{stated.shift_period} px",
+            "crop = whole": "no" if stated.receptive_field is None else "yes",
+            "flat stays flat": "yes" if stated.preserves_constant else "no",
             "parameters": sum(p.numel() for p in mixer.parameters()),
             f"kMACs a pixel at {side}": count / side**2 / 1e3,
         }
@@ -116,12 +116,12 @@ class TorchvisionSwin(nn.Module):
         return self.attention(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-def _radius(stated: Facts) -> int:
+def _radius(stated: MixerProperties) -> int:
     """Distance to the farthest pixel that is seen, away from borders."""
-    reach, middle = stated.reach, FAR // 2
-    places = range(middle, middle + reach.align)
-    seen = [(place, *reach.need(place, place, FAR)) for place in places]
-    return max(max(place - first, last - place) for place, first, last in seen)
+    receptive_field, middle = stated.receptive_field, FAR // 2
+    places = range(middle, middle + receptive_field.alignment)
+    visible = [(place, *receptive_field.input_range(place, place, FAR)) for place in places]
+    return max(max(place - first, last - place) for place, first, last in visible)
 
 
 class _WithSigma(nn.Module):

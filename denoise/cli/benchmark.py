@@ -16,21 +16,21 @@ from torch import nn
 from denoise.benchmark import attention, data, model, norm, train
 from denoise.benchmark.plot import plot_growth
 from denoise.benchmark.timing import Row, compare
-from denoise.cli.hydra_main import configure, words
+from denoise.cli.hydra_main import compose_config, options
 from denoise.layers.attention_backends import BACKENDS
-from denoise.malloc import keep_freed_memory
+from denoise.malloc import tune_malloc
 from denoise.results.record import environment
-from denoise.results.tables import markdown, show
+from denoise.results.tables import echo, markdown
 
 
 def backbone(*overrides: str) -> nn.Module:
     """Make a backbone as the command line with these words would."""
-    return instantiate(configure(*overrides).backbone, _convert_="all")
+    return instantiate(compose_config(*overrides).backbone, _convert_="all")
 
 
 def mixer(dim: int, heads: int, *overrides: str) -> nn.Module | None:
     """Make one mixer; None for a word that stands for several."""
-    maker = instantiate(configure(*overrides).attention, _convert_="all")
+    maker = instantiate(compose_config(*overrides).attention, _convert_="all")
     return maker(dim, heads, 1).eval() if callable(maker) else None
 
 
@@ -38,14 +38,14 @@ def mixers() -> dict[str, nn.Module]:
     """Make one mixer of every word that stands for one."""
     made = {
         word: mixer(attention.DIM, attention.HEADS, f"attention={word}")
-        for word in words("attention")
+        for word in options("attention")
     }
     return {word: one for word, one in made.items() if one is not None}
 
 
 def of_attention(make: Callable[..., nn.Module], rounds: int) -> dict[str, list[Row]]:
-    """Local and window attention against the literal form and against other packages."""
-    local = {"unfold, literal": ("attention=unfold", "attention.literal=true"),
+    """Local and window attention against the naive form and against other packages."""
+    local = {"unfold, naive": ("attention=unfold", "attention.naive=true"),
              "unfold": ("attention=unfold",), "neighborhood": ("attention=neighborhood",),
              "swin": ("attention=swin",)}  # fmt: skip
     forms = {name: mixer(192, 4, *overrides) for name, overrides in local.items()}
@@ -62,8 +62,8 @@ def of_attention(make: Callable[..., nn.Module], rounds: int) -> dict[str, list[
     title = f"non_local, {attention.DIM} channels, 128 x 128"
     tables[title] = compare(calls, rounds=rounds, progress=title)
     if find_spec("natten"):
-        words = "attention=neighborhood", "attention.position_bias=false"
-        forms = {name: mixer(192, 6, *words, f"attention.backend={name}") for name in BACKENDS}
+        options = "attention=neighborhood", "attention.position_bias=false"
+        forms = {name: mixer(192, 6, *options, f"attention.backend={name}") for name in BACKENDS}
         forms["tiles"].load_state_dict(forms["natten"].state_dict())
         calls = {name: attention.inference(form, x) for name, form in forms.items()}
         title = "backends of neighborhood, 6 heads of 32 channels, no position bias"
@@ -105,7 +105,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     if not options.plain_malloc:
-        keep_freed_memory()
+        tune_malloc()
     torch.manual_seed(0)
     for name in options.suites:
         suite = SUITES[name]
@@ -114,7 +114,7 @@ def main() -> None:
         tables = suite(backbone, options.rounds)
         machine = environment() | {"cpu": _cpu(), "command": " ".join(["python", *sys.argv])}
         text = _report(name, tables, machine)
-        show(text)
+        echo(text)
         if options.out:
             name += "-plain-malloc" * options.plain_malloc
             options.out.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ def main() -> None:
             (options.out / f"{name}.json").write_text(record + "\n")
             (options.out / f"{name}.md").write_text(text)
             if GROWTH in tables:
-                families = {word: one.facts.family for word, one in mixers().items()}
+                families = {word: one.properties.family for word, one in mixers().items()}
                 plot_growth(tables[GROWTH], families, options.out / "growth.png")
 
 

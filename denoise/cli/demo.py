@@ -13,7 +13,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import Tensor
 
-from denoise.cli.hydra_main import choose_device, configure, launch, words
+from denoise.cli.hydra_main import choose_device, compose_config, hydra_main, options
 from denoise.data.crops import to_float
 from denoise.image_io.photo import Photo, read_photo
 from denoise.image_io.read import ImageError
@@ -21,21 +21,21 @@ from denoise.image_io.write import write_photo
 from denoise.inference.memory import parse_memory
 from denoise.inference.restorer import Restorer
 from denoise.metrics import psnr, ssim
-from denoise.results.tables import show
+from denoise.results.tables import echo
 from denoise.weights.checkpoint import open_model
 
 NONE = "none: clean my picture"
 
 
-@launch
+@hydra_main
 def main(config: DictConfig) -> None:
     """Serve the page until it is stopped."""
     with tempfile.TemporaryDirectory(prefix="denoise-demo-") as folder:
         # Gradio keeps uploads and results there, and serves nothing from elsewhere.
         os.environ |= {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False"}
         page = build(config, Path(folder))
-        show(f"http://{config.host}:{config.port}  (Ctrl-C ends it)")
-        page.launch(
+        echo(f"http://{config.host}:{config.port}  (Ctrl-C ends it)")
+        page.hydra_main(
             server_name=config.host, server_port=config.port, share=False, quiet=True,
             max_file_size=parse_memory(config.upload), footer_links=[],
         )  # fmt: skip
@@ -99,7 +99,7 @@ def build(config: DictConfig, folder: Path) -> Any:
         with gradio.Row():
             with gradio.Column(scale=1):
                 picture = gradio.Image(type="filepath", label="picture", height=260)
-                noise = gradio.Dropdown([NONE, *words("noise")], value="gaussian", label="noise")
+                noise = gradio.Dropdown([NONE, *options("noise")], value="gaussian", label="noise")
                 sigma = gradio.Slider(0, 75, 25, step=1, label="sigma, in grey levels of 255")
                 model = gradio.Dropdown(list(models), value=next(iter(models)), label="model")
                 button = gradio.Button("Denoise", variant="primary")
@@ -124,7 +124,7 @@ def find_models(place: Path) -> dict[str, Path]:
 
 def add_noise(pixels: np.ndarray, word: str, sigma: float) -> np.ndarray:
     """Add noise of a word of configs/noise; sigma goes to the kinds that have one."""
-    made = configure(f"noise={word}", f"sigma={sigma}").noise
+    made = compose_config(f"noise={word}", f"sigma={sigma}").noise
     noisy = instantiate(made, _convert_="all")(as_tensor(pixels), torch.Generator().manual_seed(0))
     noisy = noisy[0].permute(1, 2, 0).clamp(0, 1).numpy()
     if pixels.dtype.kind == "u":

@@ -8,16 +8,16 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from denoise.cli.hydra_main import choose_device, launch
+from denoise.cli.hydra_main import choose_device, hydra_main
 from denoise.evaluation.complexity import cost
-from denoise.evaluation.evaluate import measure
-from denoise.results.figures import Extremes, Strips
+from denoise.evaluation.evaluate import evaluate
+from denoise.results.figures import BestAndWorst, Strips
 from denoise.results.report import write_report
-from denoise.results.save import conclude
+from denoise.results.save import save_results
 from denoise.weights.checkpoint import open_model
 
 
-@launch
+@hydra_main
 def main(config: DictConfig) -> None:
     """Score a checkpoint of ours or of a peer on image sets and noise levels."""
     started, folder = time.perf_counter(), Path(config.run_dir)
@@ -34,11 +34,11 @@ def main(config: DictConfig) -> None:
     pictures = folder / "pictures" if config.pictures else None
     sigmas = config.sigma if OmegaConf.is_list(config.sigma) else [config.sigma]
     net.to(device)
-    extremes = Extremes()
-    watchers = [extremes] if config.report else []
+    extremes = BestAndWorst()
+    observers = [extremes] if config.report else []
     if pictures is not None:
-        watchers.append(Strips(pictures, protocol.score))
-    rows = measure(net, sets, protocol, sigmas, baselines, device, watchers)
+        observers.append(Strips(pictures, protocol.score))
+    rows = evaluate(net, sets, protocol, sigmas, baselines, device, observers)
     record = {
         "checkpoint": config.checkpoint,
         "overrides": list(HydraConfig.get().overrides.task),
@@ -47,7 +47,7 @@ def main(config: DictConfig) -> None:
         "seconds": time.perf_counter() - started,
     }
     report = folder / "report" if config.report else None
-    conclude(folder, rows, record, {"pictures": pictures, "report": report})
+    save_results(folder, rows, record, {"pictures": pictures, "report": report})
     if report is not None:
         write_report(report, json.loads((folder / "results.json").read_text()), extremes)
 

@@ -4,14 +4,14 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from denoise.cli.hydra_main import launch
+from denoise.cli.hydra_main import hydra_main
 from denoise.export.export_model import hand_over
 from denoise.results.model_card import results_of
-from denoise.results.tables import show
+from denoise.results.tables import echo
 from denoise.weights.checkpoint import load_model
 
 
-@launch
+@hydra_main
 def main(config: DictConfig) -> None:
     """Write a model's weights, programs, runner and card to a folder; show the checks."""
     checkpoint, output = Path(config.checkpoint), Path(config.output)
@@ -21,10 +21,10 @@ def main(config: DictConfig) -> None:
     made = hand_over(net, trained, record, formats, output, overwrite=config.overwrite)
     for form, found in made["checks"].items():
         figures = ", ".join(f"{size} {difference:.1e}" for size, difference in found.items())
-        show(f"{form}: differs from the model by at most {figures}")
+        echo(f"{form}: differs from the model by at most {figures}")
     for form, reason in made["refused"].items():
-        show(f"{form}: not exported: {reason}")
-    show(f"written to {output}: README.md, model.json, {', '.join(made['files'])}")
+        echo(f"{form}: not exported: {reason}")
+    echo(f"written to {output}: README.md, model.json, {', '.join(made['files'])}")
 
 
 if __name__ == "__main__":

@@ -20,21 +20,21 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.table import Table
 
-from denoise.malloc import keep_freed_memory
+from denoise.malloc import tune_malloc
 from denoise.results.record import write_record
 from denoise.results.sweep import write_summary
-from denoise.results.tables import show
+from denoise.results.tables import echo
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 PATHS = ("checkpoint", "input", "output")  # options whose values Hydra may not parse
 
 
-def launch(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
+def hydra_main(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
     """Make a task the main function of a script, run on configs/<name of the script>.yaml."""
     script, configs = Path(inspect.getfile(task)), str(CONFIGS)
     traceback = bool(os.environ.get("HYDRA_FULL_ERROR"))
 
-    def tell(error: Exception) -> None:
+    def exit_with_error(error: Exception) -> None:
         """End with a line, unless the error is ours."""
         message = explain(error, configs, script.stem, sys.argv[1:])
         if message is not None and not traceback:
@@ -42,25 +42,25 @@ def launch(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
 
     def job(config: DictConfig) -> None:
         try:
-            check_kinds(config, script.stem)
+            check_types(config, script.stem)
             task(config)
         except Exception as error:
             if HydraConfig.get().mode is not RunMode.MULTIRUN:  # a sweep goes on
-                tell(error)
+                exit_with_error(error)
             raise
 
     job.__module__ = script.stem  # Hydra names the job by it
     run = hydra.main(version_base="1.3", config_path=configs, config_name=script.stem)(job)
 
     def main() -> None:
-        keep_freed_memory()
+        tune_malloc()
         if not {"-m", "--multirun"} & set(sys.argv):
             sys.argv[1:] = [as_path(argument) for argument in sys.argv[1:]]
         os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here, not to Hydra's printer
         try:
             run()
         except Exception as error:
-            tell(error)
+            exit_with_error(error)
             raise
         finally:
             if not traceback:
@@ -78,7 +78,7 @@ def as_path(argument: str) -> str:
     return f"{name}{equals}'{value}'"
 
 
-def check_kinds(config: DictConfig, name: str) -> None:
+def check_types(config: DictConfig, name: str) -> None:
     """Refuse words in place of numbers, and what is neither true nor false in place of that.
 
     Raises:
@@ -147,20 +147,20 @@ def _siblings(key: str, configs: str, name: str, arguments: list[str]) -> str | 
     return f"{parent or 'the config'} has: {', '.join(map(str, options))}"
 
 
-def configure(*words: str, name: str = "train") -> DictConfig:
+def compose_config(*options: str, name: str = "train") -> DictConfig:
     """Compose what the command line with these words would, for scripts that need a part.
 
     Args:
-        words: overrides, as `attention=swin`.
+        options: overrides, as `attention=swin`.
         name: of the script.
     """
-    if GlobalHydra.instance().is_initialized():  # within a script that `launch` runs
-        return compose(name, list(words))
+    if GlobalHydra.instance().is_initialized():  # within a script that `hydra_main` runs
+        return compose(name, list(options))
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return compose(name, list(words))
+        return compose(name, list(options))
 
 
-def words(group: str) -> list[str]:
+def options(group: str) -> list[str]:
     """List the words of a config group."""
     return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
 
@@ -187,4 +187,4 @@ class SweepSummary(Callback):
             table.add_column(column, overflow="fold")
         for row in rows:
             table.add_row(*(row.get(column, "") for column in names))
-        show(table, f"written to {folder}/summary.md and summary.csv")
+        echo(table, f"written to {folder}/summary.md and summary.csv")

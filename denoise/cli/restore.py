@@ -12,7 +12,7 @@ import torch
 from omegaconf import DictConfig
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from denoise.cli.hydra_main import choose_device, launch
+from denoise.cli.hydra_main import choose_device, hydra_main
 from denoise.data.crops import to_float
 from denoise.evaluation.baselines import estimate_sigma
 from denoise.image_io.photo import Photo, read_photo
@@ -20,15 +20,15 @@ from denoise.image_io.read import ImageError
 from denoise.image_io.write import FORMATS, check_target, write_photo
 from denoise.inference.memory import left_of, parse_memory
 from denoise.inference.restorer import Report, Restorer
-from denoise.malloc import keep_freed_memory
-from denoise.results.tables import show
+from denoise.malloc import tune_malloc
+from denoise.results.tables import echo
 from denoise.weights.checkpoint import open_model
 
 
-@launch
+@hydra_main
 def main(config: DictConfig) -> None:
     """Restore a picture or many; those that fail are listed at the end."""
-    keep_freed_memory(large=False)  # what is kept has holes, and memory is bounded here
+    tune_malloc(large=False)  # what is kept has holes, and memory is bounded here
     works, unread = plan(str(config.input), Path(config.output), config.overwrite)
     device = choose_device(config.device)
     if config.precision not in ("auto", "32", 32, "bf16"):
@@ -54,10 +54,10 @@ def main(config: DictConfig) -> None:
                 asks = model["sigma_map"]
                 clean, lines = restored(photo, restorer, config.sigma, asks, bar, place)
                 lines += write_photo(clean, target, overwrite=config.overwrite)
-                show(f"{source} -> {target}", *(f"    {line}" for line in lines))
+                echo(f"{source} -> {target}", *(f"    {line}" for line in lines))
             except (ImageError, ValueError) as error:
                 failed.append(f"{source}: {error}".replace(f"{source}: {source}", str(source)))
-                show(f"failed: {failed[-1]}")
+                echo(f"failed: {failed[-1]}")
     if failed or unread:
         lines = "\n  ".join([*failed, *unread])
         also = f" and {len(unread)} of the folders" if unread else ""
@@ -131,7 +131,7 @@ def plan(source: str, target: Path, overwrite: bool) -> tuple[list[tuple[Path, P
     works = [(path, target / path.relative_to(root)) for path in found]
     todo = [work for work in works if overwrite or not os.path.exists(work[1])]
     if len(todo) < len(works):
-        show(f"{len(works) - len(todo)} of {len(works)} pictures are done already")
+        echo(f"{len(works) - len(todo)} of {len(works)} pictures are done already")
     return todo, unread
 
 

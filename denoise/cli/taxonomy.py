@@ -5,10 +5,10 @@ import argparse
 import torch
 from hydra.utils import instantiate
 
-from denoise.benchmark.attention import DIM, HEADS, facts, growth
-from denoise.cli.hydra_main import configure, words
-from denoise.malloc import keep_freed_memory
-from denoise.results.tables import markdown, show
+from denoise.benchmark.attention import DIM, HEADS, growth, properties
+from denoise.cli.hydra_main import compose_config
+from denoise.malloc import tune_malloc
+from denoise.results.tables import echo, markdown
 
 SIDES = (64, 128, 256)
 
@@ -19,19 +19,19 @@ def main() -> None:
     parser.add_argument("words", nargs="*", help="attentions; all if none is named")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each measurement")
     options = parser.parse_args()
-    keep_freed_memory()
+    tune_malloc()
     torch.manual_seed(0)
     mixers = {}
-    for word in options.words or words("attention"):
-        maker = instantiate(configure(f"attention={word}").attention, _convert_="all")
+    for word in options.options or options("attention"):
+        maker = instantiate(compose_config(f"attention={word}").attention, _convert_="all")
         if callable(maker):  # per_level is several
             mixers[word] = maker(DIM, HEADS, 1).eval()
-    table = facts(mixers, SIDES[-1])
+    table = properties(mixers, SIDES[-1])
     for row in growth(mixers, SIDES, options.rounds, seconds=60, mib=4096):
         table[row["form"]][f"ms at {row['side']}"] = row["ms"]
         table[row["form"]][f"MiB at {row['side']}"] = row["peak MiB"]
     rows = [{"attention": name, **row} for name, row in table.items()]
-    show(markdown(rows))
+    echo(markdown(rows))
 
 
 if __name__ == "__main__":

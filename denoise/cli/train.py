@@ -11,18 +11,18 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from denoise.cli.hydra_main import launch
+from denoise.cli.hydra_main import hydra_main
 from denoise.evaluation.complexity import cost
-from denoise.evaluation.evaluate import measure
+from denoise.evaluation.evaluate import evaluate
 from denoise.results.figures import Strips
-from denoise.results.save import conclude
-from denoise.results.tables import show
+from denoise.results.save import save_results
+from denoise.results.tables import echo
 from denoise.training.datamodule import Images
 from denoise.training.module import Denoiser
 from denoise.weights.checkpoint import find_checkpoint, load_model
 
 
-@launch
+@hydra_main
 def main(config: DictConfig) -> None:
     """Train as configured, then score the best checkpoint on the test images."""
     started, folder = time.perf_counter(), Path(config.run_dir)
@@ -46,7 +46,7 @@ def main(config: DictConfig) -> None:
     )
     checkpoint = find_checkpoint(config.resume, plain)
     if checkpoint is not None:
-        show(f"continuing from {checkpoint}")
+        echo(f"continuing from {checkpoint}")
     trainer.fit(module, images, ckpt_path=checkpoint, weights_only=True)
     if not trainer.is_global_zero:
         return
@@ -62,8 +62,8 @@ def main(config: DictConfig) -> None:
     pictures = folder / "pictures" if config.pictures else None
     sets, protocol, baselines = (made[name] for name in ("test", "protocol", "baseline"))
     sigmas = [config.sigma]
-    watchers = [] if pictures is None else [Strips(pictures, protocol.score)]
-    rows = measure(net.to(device), sets, protocol, sigmas, baselines, device, watchers)
+    observers = [] if pictures is None else [Strips(pictures, protocol.score)]
+    rows = evaluate(net.to(device), sets, protocol, sigmas, baselines, device, observers)
     record = {
         "overrides": list(HydraConfig.get().overrides.task),
         "protocol": protocol.name,
@@ -74,7 +74,7 @@ def main(config: DictConfig) -> None:
     }
     places = {"checkpoint": best, "pictures": pictures}
     places |= {f"{name} log": logger.log_dir for name, logger in made["logger"].items()}
-    conclude(folder, rows, record, places)
+    save_results(folder, rows, record, places)
 
 
 if __name__ == "__main__":

@@ -85,8 +85,8 @@ def _key(files: Sequence[Path], channels: int, on_error: str) -> str:
         (str(file.absolute()), file.stat() if file.exists() else file.lstat())
         for file in files
     ]
-    facts = [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
-    return hashlib.sha256(json.dumps([facts, channels, on_error]).encode()).hexdigest()[:24]
+    properties = [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
+    return hashlib.sha256(json.dumps([properties, channels, on_error]).encode()).hexdigest()[:24]
 
 
 def _write(store: Path, images: Iterable[np.ndarray | ImageError]) -> None:

@@ -13,7 +13,7 @@ import torch
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, denoise_wavelet
 from torch import Tensor
 
-from denoise.noise.synthetic import to_unit
+from denoise.noise.synthetic import sigma_to_unit
 
 
 def non_local_means(noisy: Tensor, sigma: float | None = None) -> Tensor:
@@ -106,14 +106,14 @@ def estimate_sigma(noisy: Tensor) -> float:
     """
     rows = noisy[..., 1:, :] - noisy[..., :-1, :]
     details = (rows[..., 1:] - rows[..., :-1]) / 2
-    return details.abs().median().item() / 0.6745 / to_unit(1.0)
+    return details.abs().median().item() / 0.6745 / sigma_to_unit(1.0)
 
 
 def _pixels(
     restore: Callable[[np.ndarray, float], np.ndarray], noisy: Tensor, sigma: float | None
 ) -> Tensor:
     """Run a function of (H, W, C) pixels and the noise level in their unit on a tensor."""
-    level = to_unit(estimate_sigma(noisy) if sigma is None else sigma)
+    level = sigma_to_unit(estimate_sigma(noisy) if sigma is None else sigma)
     if level == 0:
         return noisy.clone()
     image = noisy[0].permute(1, 2, 0).cpu().numpy()

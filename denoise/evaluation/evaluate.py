@@ -18,19 +18,19 @@ from denoise.evaluation.protocols import Protocol
 Row = dict[str, Any]
 # Sees what the measurement restores: the row's set, sigma and image; noisy, restored and clean,
 # (1, C, H, W); the scores of restored.
-Watcher = Callable[[dict[str, Any], Tensor, Tensor, Tensor, dict[str, float]], None]
+Observer = Callable[[dict[str, Any], Tensor, Tensor, Tensor, dict[str, float]], None]
 METHOD = "restored"  # what the rows call the model under test
 
 
 @torch.inference_mode()
-def measure(
+def evaluate(
     model: Callable[[Tensor, Tensor], Tensor],
     sets: Mapping[str, ImageSet],
     protocol: Protocol,
     sigmas: Sequence[float],
     baselines: Mapping[str, Callable[[Tensor, float | None], Tensor]],
     device: torch.device | str,
-    watchers: Sequence[Watcher] = (),
+    observers: Sequence[Observer] = (),
 ) -> list[Row]:
     """Score the noisy images, the baselines and the model, image by image.
 
@@ -41,7 +41,7 @@ def measure(
         sigmas: noise levels in grey levels; a protocol without sigma is run once.
         baselines: by name; each maps noisy and sigma to restored.
         device: where the model runs.
-        watchers: see each image as it is restored; images are not kept beyond that.
+        observers: see each image as it is restored; images are not kept beyond that.
 
     Returns:
         One row a set, noise level, image and method, with psnr in dB, ssim and, but for the noisy
@@ -61,8 +61,8 @@ def measure(
         item = images[index]
         place = {"set": item["set"], "sigma": sigma, "image": item["name"]}
         clean = to_float(item["clean"])[None].to(device)
-        photographed = to_float(item["noisy"])[None].to(device) if "noisy" in item else None
-        noisy = protocol.noisy(clean, sigma, photographed)
+        real_noisy = to_float(item["noisy"])[None].to(device) if "noisy" in item else None
+        noisy = protocol.noisy(clean, sigma, real_noisy)
         results, seconds = {"noisy": noisy}, {"noisy": {}}
         for method, denoise in methods.items():
             begun = perf_counter()
@@ -74,8 +74,8 @@ def measure(
         for method, image in results.items():
             scores[method] = {k: v.item() for k, v in protocol.score(image, clean).items()}
             rows.append({**place, "method": method, **scores[method], **seconds[method]})
-        for watch in watchers:
-            watch(place, noisy, results[METHOD], clean, scores[METHOD])
+        for observe in observers:
+            observe(place, noisy, results[METHOD], clean, scores[METHOD])
     return rows
 
 

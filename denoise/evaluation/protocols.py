@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from denoise.metrics import psnr, quantize, ssim
-from denoise.noise.synthetic import Noise, to_unit
+from denoise.noise.synthetic import Noise, sigma_to_unit
 
 
 class Protocol(ABC):
@@ -50,7 +50,7 @@ class Kair(Protocol):
         if not isinstance(sigma, int | float) or not 0 <= sigma < float("inf"):
             raise ValueError(f"protocol {self.name} needs one sigma >= 0, got {sigma}")
         C, H, W = clean.shape[1:]
-        field = np.random.RandomState(0).normal(0, to_unit(sigma), (H, W, C))
+        field = np.random.RandomState(0).normal(0, sigma_to_unit(sigma), (H, W, C))
         return (clean.cpu().double() + torch.from_numpy(field).permute(2, 0, 1)).to(clean)
 
 

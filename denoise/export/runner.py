@@ -42,9 +42,23 @@ class Model:
             raise ValueError(f"{path}: is no model: {str(error).splitlines()[0]}") from error
         stated = self.session.get_modelmeta().custom_metadata_map
         try:
-            self.channels, self.out_channels, self.unit, self.smallest, self.align, self.least = (
+            (
+                self.channels,
+                self.out_channels,
+                self.size_multiple,
+                self.smallest,
+                self.alignment,
+                self.min_size,
+            ) = (
                 int(stated[name])
-                for name in ("channels", "out_channels", "unit", "smallest", "align", "least")
+                for name in (
+                    "channels",
+                    "out_channels",
+                    "size_multiple",
+                    "smallest",
+                    "alignment",
+                    "min_size",
+                )
             )
         except KeyError as error:
             raise ValueError(f"{path}: does not state its {error}: export it again") from error
@@ -113,8 +127,8 @@ def pad(x: np.ndarray, model: Model) -> np.ndarray:
     """Extend as the model would: reflected to multiples of its unit, and to its smallest size."""
     for axis in (2, 3):
         length = x.shape[axis]
-        least = max(length, model.smallest)
-        place = np.arange(least + -least % model.unit)
+        min_size = max(length, model.smallest)
+        place = np.arange(min_size + -min_size % model.size_multiple)
         x = x.take(np.maximum(length - 1 - abs(length - 1 - place), 0), axis)
     return x
 
@@ -123,9 +137,9 @@ def sensible_side(model: Model) -> int:
     """Choose 512 pixels a tile, or the least whose exact tiles take at most 16 times the work."""
     if model.halo is None:
         return 512
-    align = math.lcm(model.align, model.unit)
-    around = 2 * (model.halo + align)
-    return max(512, model.least, around + -(-around // (3 * align)) * align)
+    alignment = math.lcm(model.alignment, model.size_multiple)
+    around = 2 * (model.halo + alignment)
+    return max(512, model.min_size, around + -(-around // (3 * alignment)) * alignment)
 
 
 def tiled(x: np.ndarray, net: Net, model: Model, side: int) -> np.ndarray:
@@ -134,10 +148,10 @@ def tiled(x: np.ndarray, net: Net, model: Model, side: int) -> np.ndarray:
     Raises:
         ValueError: where tiles are too small for it.
     """
-    align = math.lcm(model.align, model.unit)
-    step = (side - 2 * (model.halo + align)) // align * align
-    if step <= 0 or side < model.least:
-        enough = max(model.least, 2 * model.halo + 4 * align)
+    alignment = math.lcm(model.alignment, model.size_multiple)
+    step = (side - 2 * (model.halo + alignment)) // alignment * alignment
+    if step <= 0 or side < model.min_size:
+        enough = max(model.min_size, 2 * model.halo + 4 * alignment)
         raise ValueError(
             f"tiles of {side} pixels leave nothing to keep: give --tile {enough} or more, or "
             "--tile 0 for the whole image"
@@ -147,9 +161,9 @@ def tiled(x: np.ndarray, net: Net, model: Model, side: int) -> np.ndarray:
         found = []
         for first in range(0, length, step):
             end = min(first + step, length)
-            high = min(length, -(-(end + model.halo) // model.unit) * model.unit)
-            low = max(0, min(first - model.halo, high - model.least) // align * align)
-            high = min(length, max(high, low + model.least))
+            high = min(length, -(-(end + model.halo) // model.size_multiple) * model.size_multiple)
+            low = max(0, min(first - model.halo, high - model.min_size) // alignment * alignment)
+            high = min(length, max(high, low + model.min_size))
             found.append((first, end, low, high))
         return found
 
@@ -168,16 +182,16 @@ def blended(x: np.ndarray, net: Net, model: Model, side: int, overlap: int) -> n
     Raises:
         ValueError: where the overlap leaves nothing of a tile.
     """
-    align = math.lcm(model.align, model.unit)
-    side = max(side, model.smallest) // align * align
-    step = (side - overlap) // align * align
-    if step <= 0 or side - align < model.smallest:
+    alignment = math.lcm(model.alignment, model.size_multiple)
+    side = max(side, model.smallest) // alignment * alignment
+    step = (side - overlap) // alignment * alignment
+    if step <= 0 or side - alignment < model.smallest:
         raise ValueError(
             f"--overlap {overlap} leaves nothing of tiles of {side} pixels: give a larger --tile"
         )
 
     def spans(length: int) -> list[tuple[int, int, np.ndarray]]:
-        last = -(-max(0, length - side) // align) * align
+        last = -(-max(0, length - side) // alignment) * alignment
         starts = [*range(0, last, step), last]
         found = []
         for start in starts:

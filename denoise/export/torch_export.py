@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from denoise.inference.tile_grid import Axis, halo
-from denoise.properties import Facts
+from denoise.properties import MixerProperties
 
 TRACED = 33  # sides of the traced image in units of the net: beyond the windows of its lowest level
 TOLERANCE = 1e-4  # of a check, of images in [0, 1]
@@ -32,21 +32,21 @@ class Interface(NamedTuple):
         channels: of the noisy image.
         out_channels: of the restored image.
         sigma_map: whether it is called with sigma (B,) in grey levels too.
-        unit: images are padded to multiples of it inside.
+        size_multiple: images are padded to multiples of it inside.
         smallest: least height and width.
-        align: tiles that begin at multiples of it are computed as in the whole image.
+        alignment: tiles that begin at multiples of it are computed as in the whole image.
         halo: pixels around a tile's output that its input must hold; None where no tile is exact.
-        least: least side of an exact tile's input.
+        min_size: least side of an exact tile's input.
     """
 
     channels: int
     out_channels: int
     sigma_map: bool
-    unit: int
+    size_multiple: int
     smallest: int
-    align: int
+    alignment: int
     halo: int | None
-    least: int
+    min_size: int
 
 
 @torch.no_grad()
@@ -61,12 +61,12 @@ def capture(net: nn.Module, channels: int) -> ExportedProgram:
         ExportError: where a layer states that it cannot, or the exporter fails.
     """
     for name, module in net.named_modules():
-        facts = getattr(module, "facts", None)
-        if isinstance(facts, Facts) and facts.export:
-            raise ExportError(f"{name} ({type(module).__name__}): {facts.export}")
-    side = TRACED * net.unit
+        properties = getattr(module, "properties", None)
+        if isinstance(properties, MixerProperties) and properties.export:
+            raise ExportError(f"{name} ({type(module).__name__}): {properties.export}")
+    side = TRACED * net.size_multiple
     # Odd and unequal, and more than one image: the exporter takes equal sizes for the same size.
-    example = inputs(net, channels, (2, side + 3, side + 2 * net.unit + 5))
+    example = inputs(net, channels, (2, side + 3, side + 2 * net.size_multiple + 5))
     batch, free = torch.export.Dim("batch", min=1), torch.export.Dim.AUTO
     shapes = ({0: batch, 2: free, 3: free}, {0: batch})[: len(example)]
     try:
@@ -90,17 +90,17 @@ def capture(net: nn.Module, channels: int) -> ExportedProgram:
 
 def interface(net: nn.Module, channels: int, out_channels: int, smallest: int) -> Interface:
     """Describe a net to whoever calls its program."""
-    reach = net.reach
-    least = smallest if reach is None else max(smallest, reach.min_length)
+    receptive_field = net.receptive_field
+    min_size = smallest if receptive_field is None else max(smallest, receptive_field.min_size)
     return Interface(
         channels=channels,
         out_channels=out_channels,
         sigma_map=net.sigma_map,
-        unit=net.unit,
+        size_multiple=net.size_multiple,
         smallest=smallest,
-        align=net.align,
-        halo=None if reach is None else _halo(net),
-        least=least + -least % net.unit,
+        alignment=net.alignment,
+        halo=None if receptive_field is None else _halo(net),
+        min_size=min_size + -min_size % net.size_multiple,
     )
 
 
@@ -110,7 +110,7 @@ def smallest_side(program: ExportedProgram, net: nn.Module, channels: int) -> in
     run = program.module()
     shape = _placeholder(program).meta["val"].shape[2:]
     ranges = [program.range_constraints[side.node.expr] for side in shape]
-    low, high = max(1, *(int(r.lower) for r in ranges)) - 1, TRACED * net.unit
+    low, high = max(1, *(int(r.lower) for r in ranges)) - 1, TRACED * net.size_multiple
 
     def runs(side: int) -> bool:
         try:
@@ -146,12 +146,12 @@ def check(run: Run, net: nn.Module, about: Interface) -> dict[str, float]:
         ExportError: where the program fails at a size.
         ValueError: where it differs by more than TOLERANCE.
     """
-    a, step = about.smallest | 1, 2 * about.unit
-    even = math.lcm(about.align, about.unit)
+    a, step = about.smallest | 1, 2 * about.size_multiple
+    even = math.lcm(about.alignment, about.size_multiple)
     even *= -(-a // even)
     found = {}
     for size in ((1, a, a + step), (3, a + 2 * step, a + 6), (2, a + 3 * step + 4, 2 * a + 12),
-                 (1, even, even + about.unit)):  # fmt: skip
+                 (1, even, even + about.size_multiple)):  # fmt: skip
         example, name = inputs(net, about.channels, size), f"{size[1]}x{size[2]}"
         try:
             restored = run(*example)
@@ -180,15 +180,15 @@ def _halo(net: nn.Module) -> int:
 
     Near borders that may be more than elsewhere, where neighbourhoods move inward.
     """
-    align, most = net.align, halo(net.reach)
-    near = most + net.reach.min_length + 2 * align
-    for length in range(2 * near, 2 * near + align, net.unit):
-        axis = Axis(length, net.reach, net.unit)
-        for first in range(0, length, align):
+    alignment, most = net.alignment, halo(net.receptive_field)
+    near = most + net.receptive_field.min_size + 2 * alignment
+    for length in range(2 * near, 2 * near + alignment, net.size_multiple):
+        axis = Axis(length, net.receptive_field, net.size_multiple)
+        for first in range(0, length, alignment):
             if near < first < length - near:
                 continue  # as everywhere inside
-            end = min(first + align, length)
-            low, last = net.reach.need(first, end - 1, axis.length)
+            end = min(first + alignment, length)
+            low, last = net.receptive_field.input_range(first, end - 1, axis.length)
             most = max(most, first - low, last + 1 - end)
     return most
 

@@ -1,1 +1,1 @@
-"""Inference on images of any size: tiles, memory, ensembles. Knows torch and `facts` alone."""
+"""Inference on images of any size: tiles, memory, ensembles. Knows torch and `properties` alone."""

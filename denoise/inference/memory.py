@@ -31,7 +31,7 @@ def parse_memory(text: Any) -> int:
         ValueError: where it is none.
     """
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*", str(text))
-    units = {unit.lower(): size for unit, size in UNITS.items()}
+    units = {size_multiple.lower(): size for size_multiple, size in UNITS.items()}
     if not found or found[2].lower() not in units:
         raise ValueError(f"{text!r} is no size of memory: write a number and {', '.join(UNITS)}")
     return int(float(found[1]) * units[found[2].lower()])
@@ -51,7 +51,7 @@ def left_of(memory: int, net: nn.Module, channels: int) -> int:
         ValueError: where it holds that much already.
     """
     # The first run of a net, and of the count, load code that stays: up to 200 MiB.
-    side = getattr(net, "unit", 8)
+    side = getattr(net, "size_multiple", 8)
     noisy = torch.zeros(
         1, channels, side, side, device=next(net.parameters(), torch.empty(0)).device
     )
@@ -207,7 +207,7 @@ def choose_tile(
     width: int,
     memory: int,
     *,
-    unit: int,
+    size_multiple: int,
     dtype: torch.dtype | None = None,
 ) -> int:
     """Choose the largest tiles that memory allows; the whole image where it fits.
@@ -218,7 +218,7 @@ def choose_tile(
         height: of the image in pixels.
         width: of the image in pixels.
         memory: in bytes, for all but the weights.
-        unit: the side is a multiple of it.
+        size_multiple: the side is a multiple of it.
         dtype: see `peak_bytes`.
 
     Returns:
@@ -228,16 +228,16 @@ def choose_tile(
         ValueError: where not even the smallest tile fits.
     """
 
-    lengths = [length + -length % unit for length in (height, width)]
-    whole = max(lengths) // unit
+    lengths = [length + -length % size_multiple for length in (height, width)]
+    whole = max(lengths) // size_multiple
 
     def area(steps: int) -> int:
-        return math.prod(min(length, steps * unit) for length in lengths)
+        return math.prod(min(length, steps * size_multiple) for length in lengths)
 
     # Memory is close to proportional to the area: a few sizes tell where it ends.
-    low, high, steps = 0, whole + 1, min(whole, -(-256 // unit))
+    low, high, steps = 0, whole + 1, min(whole, -(-256 // size_multiple))
     while low < steps < high:
-        sides = [min(length, steps * unit) for length in lengths]
+        sides = [min(length, steps * size_multiple) for length in lengths]
         peak = peak_bytes(net, channels, *sides, dtype)
         low, high = (steps, high) if peak <= memory else (low, steps)
         allowed = area(steps) * memory / peak
@@ -245,6 +245,7 @@ def choose_tile(
         steps = max(guess, low) if peak <= memory else max(low + 1, min(guess, high - 1))
     if not low:
         raise ValueError(
-            f"memory={memory} bytes hold no tile of {unit} px, which takes {peak}: give more"
+            f"memory={memory} bytes hold no tile of {size_multiple} px, "
+            f"which takes {peak}: give more"
         )
-    return low * unit
+    return low * size_multiple

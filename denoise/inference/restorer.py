@@ -14,7 +14,7 @@ from denoise.inference.memory import choose_tile, peak_bytes
 from denoise.inference.self_ensemble import SelfEnsemble, restore_ensembled
 from denoise.inference.tile_grid import Tile, exact_side, plan_blended, plan_for
 from denoise.inference.tiling import measure_overlap, restore_tiled, seam_energy
-from denoise.option_checks import check_word
+from denoise.option_checks import check_choice
 
 RESERVE = 1.5  # resident memory over that of the tensors: a process keeps holes of what was freed
 WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.float32): 1}
@@ -70,14 +70,14 @@ class Restorer:
         strength: float = 1.0,
         autocast: bool = False,
     ) -> None:
-        check_word(("auto", "exact", "blended"), tiles=tiles)
+        check_choice(("auto", "exact", "blended"), tiles=tiles)
         if not 0 <= strength <= 1:
             raise ValueError(f"strength={strength}, but it lies between 0 and 1")
         self.net, self.channels, self.memory = net, channels, memory
         self.tiles, self.ensemble, self.strength = tiles, ensemble, strength
         self.autocast = autocast
-        self.unit = getattr(net, "unit", 1)
-        self.reach = getattr(net, "reach", None)
+        self.size_multiple = getattr(net, "size_multiple", 1)
+        self.receptive_field = getattr(net, "receptive_field", None)
 
     def __call__(
         self, pixels: np.ndarray, sigma: float | None, advance: Callable[[int], Any] = int
@@ -120,7 +120,9 @@ class Restorer:
         if how == "whole":  # not padded before it is turned
             pieces = [(0, 0, run(read(0, H, 0, W), level))]
         elif self.ensemble and how == "exact tiles":
-            pieces = restore_ensembled(self._run, read, level, tiles, self.reach, self.unit)
+            pieces = restore_ensembled(
+                self._run, read, level, tiles, self.receptive_field, self.size_multiple
+            )
         else:
             pieces = restore_tiled(run, read, level, tiles)
         out = np.empty_like(pixels)
@@ -167,7 +169,7 @@ class Restorer:
                 f"of the memory {self.memory / 2**20:.0f} MiB are left, and the pixels alone take "
                 f"{2 * held / 2**20:.0f}: give more"
             )
-        side = choose_tile(self.net, self.channels, H, W, left, unit=self.unit)
+        side = choose_tile(self.net, self.channels, H, W, left, size_multiple=self.size_multiple)
         if side >= max(H, W) or self.tiles != "blended":
             try:
                 mirrored = self.ensemble and side < max(H, W)
@@ -176,13 +178,22 @@ class Restorer:
                 if self.tiles == "exact":
                     raise
                 notes.append(f"not exact: {error}")
-            if self.reach is not None:
+            if self.receptive_field is not None:
                 enough = peak_bytes(
-                    self.net, self.channels, *2 * [exact_side(self.reach, self.unit)]
+                    self.net,
+                    self.channels,
+                    *2 * [exact_side(self.receptive_field, self.size_multiple)],
                 )
                 more = (enough - left) * images * RESERVE / 2**20
                 notes.append(f"{more:.0f} MiB more would make it exact")
         level = None if sigma is None else torch.full((images,), sigma)
-        align = getattr(self.net, "align", 1)
-        overlap, deviation = measure_overlap(self._run, read, level, (H, W), side, self.unit, align)
-        return plan_blended(H, W, side, overlap, self.unit, align), side, overlap, deviation
+        alignment = getattr(self.net, "alignment", 1)
+        overlap, deviation = measure_overlap(
+            self._run, read, level, (H, W), side, self.size_multiple, alignment
+        )
+        return (
+            plan_blended(H, W, side, overlap, self.size_multiple, alignment),
+            side,
+            overlap,
+            deviation,
+        )

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from denoise.inference.tile_grid import Axis, Box, Tile
 from denoise.inference.tiling import Net, Piece, Read, restore_tile
-from denoise.receptive_field import Reach
+from denoise.receptive_field import ReceptiveField
 
 
 class Turn(NamedTuple):
@@ -74,8 +74,8 @@ def restore_ensembled(
     image: Tensor | Read,
     sigma: Tensor | None,
     tiles: Sequence[Tile],
-    reach: Reach,
-    unit: int,
+    receptive_field: ReceptiveField,
+    size_multiple: int,
 ) -> Iterator[Piece]:
     """Restore tile by tile what `SelfEnsemble(net)` gives on the whole image, exactly.
 
@@ -87,8 +87,8 @@ def restore_ensembled(
         image: see `restore_tiled`.
         sigma: see `restore_tiled`.
         tiles: of `plan` with `mirrored`; their outputs alone are used.
-        reach: the net's.
-        unit: the net pads images to multiples of it.
+        receptive_field: the net's.
+        size_multiple: the net pads images to multiples of it.
 
     Returns:
         Pieces as `restore_tiled` gives them.
@@ -107,8 +107,8 @@ def restore_ensembled(
     def restore(turn: Turn, output: Box) -> Tensor:
         height, width = size[::-1] if turn.swap else size
         output = turn.box(output, size)
-        rows = Axis(height, reach, unit).span(*output[:2])
-        columns = Axis(width, reach, unit).span(*output[2:])
+        rows = Axis(height, receptive_field, size_multiple).span(*output[:2])
+        columns = Axis(width, receptive_field, size_multiple).span(*output[2:])
         tile = Tile(output, Box(*rows, *columns))
         return turn.back(restore_tile(net, turned(turn), sigma, (height, width), tile))
 

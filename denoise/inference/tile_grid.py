@@ -1,15 +1,15 @@
 """Where to cut an image into tiles: exactly where the net allows it, overlapping where it does not.
 
 Tiles are cut from the image as the net pads it, reflected at the bottom and the right to multiples
-of the net's `unit`. A tile whose input begins at a multiple of the net's alignment and holds what
-`Reach.need` names gives the very pixels that the whole image gives.
+of the net's `size_multiple`. A tile whose input begins at a multiple of the net's alignment and
+holds what `ReceptiveField.need` names gives the very pixels that the whole image gives.
 """
 
 import math
 from itertools import pairwise, product
 from typing import Any, NamedTuple
 
-from denoise.receptive_field import Reach
+from denoise.receptive_field import ReceptiveField
 
 
 class Box(NamedTuple):
@@ -33,28 +33,30 @@ class Axis:
 
     Args:
         pixels: pixels of the axis.
-        reach: which pixels decide an output pixel.
-        unit: the net pads the axis to a multiple of it.
+        receptive_field: which pixels decide an output pixel.
+        size_multiple: the net pads the axis to a multiple of it.
     """
 
-    def __init__(self, pixels: int, reach: Reach, unit: int) -> None:
+    def __init__(self, pixels: int, receptive_field: ReceptiveField, size_multiple: int) -> None:
         self.pixels = pixels
-        self.length = pixels + -pixels % unit
-        self.reach = reach
-        self.unit = unit
-        self.align = math.lcm(reach.align, unit)
-        self.least = reach.min_length + -reach.min_length % unit
-        self.step = unit * -(-8 // unit)  # between places to cut at: finer ones gain little
+        self.length = pixels + -pixels % size_multiple
+        self.receptive_field = receptive_field
+        self.size_multiple = size_multiple
+        self.alignment = math.lcm(receptive_field.alignment, size_multiple)
+        self.min_size = receptive_field.min_size + -receptive_field.min_size % size_multiple
+        self.step = size_multiple * -(
+            -8 // size_multiple
+        )  # between places to cut at: finer ones gain little
 
     def span(self, first: int, end: int) -> tuple[int, int]:
         """Give the first input pixel and the end of the input that outputs first to end need."""
-        low, last = self.reach.need(first, end - 1, self.length)
+        low, last = self.receptive_field.input_range(first, end - 1, self.length)
         return self._fit(low, last + 1)
 
     def _fit(self, low: int, high: int) -> tuple[int, int]:
-        low = low // self.align * self.align
-        high = min(self.length, max(high + -high % self.unit, low + self.least))
-        return min(low, max(0, high - self.least)) // self.align * self.align, high
+        low = low // self.alignment * self.alignment
+        high = min(self.length, max(high + -high % self.size_multiple, low + self.min_size))
+        return min(low, max(0, high - self.min_size)) // self.alignment * self.alignment, high
 
     def cut(self, side: int, mirrored: bool = False) -> list[int]:
         """Give the ends of outputs whose inputs hold at most `side` pixels and the least in sum.
@@ -70,12 +72,18 @@ class Axis:
             return [0, self.pixels]
         ends = [*range(0, self.pixels, self.step), self.pixels]
         far = self.length - 1
-        low = [self.reach.need(c, far, self.length)[0] for c in ends[:-1]]
-        high = [0] + [self.reach.need(0, c - 1, self.length)[1] + 1 for c in ends[1:]]
+        low = [self.receptive_field.input_range(c, far, self.length)[0] for c in ends[:-1]]
+        high = [0] + [
+            self.receptive_field.input_range(0, c - 1, self.length)[1] + 1 for c in ends[1:]
+        ]
         if mirrored:
             back = [self.pixels - c for c in ends]
-            back_low = [0] + [self.reach.need(c, far, self.length)[0] for c in back[1:]]
-            back_high = [self.reach.need(0, c - 1, self.length)[1] + 1 for c in back[:-1]]
+            back_low = [0] + [
+                self.receptive_field.input_range(c, far, self.length)[0] for c in back[1:]
+            ]
+            back_high = [
+                self.receptive_field.input_range(0, c - 1, self.length)[1] + 1 for c in back[:-1]
+            ]
         # The least sum up to each end: every border is paid for by itself, so this is the least.
         best: list[tuple[float, int]] = [(0, 0)] + [(math.inf, 0)] * (len(ends) - 1)
         for j in range(1, len(ends)):
@@ -97,27 +105,31 @@ class Axis:
         return chosen
 
 
-def halo(reach: Reach) -> int:
+def halo(receptive_field: ReceptiveField) -> int:
     """Pixels that an output far from borders, at multiples of the alignment, needs on each side."""
-    first, last = 2**30 * reach.align, (2**30 + 1) * reach.align - 1
-    low, high = reach.need(first, last, 2**31 * reach.align)
+    first, last = 2**30 * receptive_field.alignment, (2**30 + 1) * receptive_field.alignment - 1
+    low, high = receptive_field.input_range(first, last, 2**31 * receptive_field.alignment)
     return max(first - low, high - last)
 
 
-def exact_side(reach: Reach, unit: int, waste: float = 16) -> int:
+def exact_side(receptive_field: ReceptiveField, size_multiple: int, waste: float = 16) -> int:
     """Give the side of tiles that are exact whatever the image, and waste no more than `plan`."""
-    least = reach.min_length + -reach.min_length % unit
-    idle = max(2 * halo(reach), least) + math.lcm(reach.align, unit) + unit * -(-8 // unit)
+    min_size = receptive_field.min_size + -receptive_field.min_size % size_multiple
+    idle = (
+        max(2 * halo(receptive_field), min_size)
+        + math.lcm(receptive_field.alignment, size_multiple)
+        + size_multiple * -(-8 // size_multiple)
+    )
     enough = math.ceil(idle / (1 - waste**-0.5))
-    return enough + -enough % unit
+    return enough + -enough % size_multiple
 
 
 def plan(
     height: int,
     width: int,
     side: int,
-    reach: Reach | None,
-    unit: int,
+    receptive_field: ReceptiveField | None,
+    size_multiple: int,
     *,
     mirrored: bool = False,
     waste: float = 16,
@@ -129,8 +141,8 @@ def plan(
         height: of the image in pixels.
         width: of the image in pixels.
         side: most pixels of a tile's input along an axis.
-        reach: the net's; None allows one tile alone.
-        unit: the net pads images to multiples of it.
+        receptive_field: the net's; None allows one tile alone.
+        size_multiple: the net pads images to multiples of it.
         mirrored: whether the tiles must fit on the flipped image too, see `restore_ensembled`.
         waste: most pixels of all inputs together, as a multiple of the image's.
         cause: layers to name in an error.
@@ -138,25 +150,28 @@ def plan(
     Raises:
         ValueError: where no exact tiles of this side exist, or they waste too much.
     """
-    if reach is None:
-        if max(height + -height % unit, width + -width % unit) > side:
+    if receptive_field is None:
+        if max(height + -height % size_multiple, width + -width % size_multiple) > side:
             raise ValueError(
                 f"no tile gives what the whole {height}x{width} image gives{cause}: "
                 "use more memory, or approximate by blended tiles"
             )
         whole = Box(0, height, 0, width)
-        return [Tile(whole, Box(0, height + -height % unit, 0, width + -width % unit))]
-    axes = Axis(height, reach, unit), Axis(width, reach, unit)
+        return [
+            Tile(whole, Box(0, height + -height % size_multiple, 0, width + -width % size_multiple))
+        ]
+    axes = Axis(height, receptive_field, size_multiple), Axis(width, receptive_field, size_multiple)
     spans = []
     for axis in axes:
         ends = axis.cut(side, mirrored)
         spans.append([((a, b), axis.span(a, b)) for a, b in pairwise(ends)])
     work = math.prod(sum(high - low for _, (low, high) in axis) for axis in spans)
     if not 0 < work <= waste * axes[0].length * axes[1].length:
-        enough = exact_side(reach, unit, waste)
+        enough = exact_side(receptive_field, size_multiple, waste)
         raise ValueError(
-            f"tiles of {side} px leave too little output: exact ones need {halo(reach)} px on each "
-            f"side{cause}: give {enough} px, or approximate by blended tiles"
+            f"tiles of {side} px leave too little output: exact ones need "
+            f"{halo(receptive_field)} px on each side{cause}: give {enough} px, or approximate "
+            "by blended tiles"
         )
     return [Tile(Box(*y, *x), Box(*rows, *columns)) for (y, rows), (x, columns) in product(*spans)]
 
@@ -165,8 +180,8 @@ def plan_for(net: Any, height: int, width: int, side: int, *, mirrored: bool = F
     """Cut an image as `plan` does, for a backbone that knows its reach.
 
     Args:
-        net: a backbone with `reach`, `unit`, `blockers()` and `layers()`, or any other net, which
-            is taken to be whole-image.
+        net: a backbone with `receptive_field`, `size_multiple`, `global_layers()` and `layers()`,
+            or any other net, which is taken to be whole-image.
         height: of the image in pixels.
         width: of the image in pixels.
         side: most pixels of a tile's input along an axis.
@@ -175,19 +190,19 @@ def plan_for(net: Any, height: int, width: int, side: int, *, mirrored: bool = F
     Raises:
         ValueError: see `plan`; names the layers that keep tiles from being exact or small.
     """
-    reach, cause = getattr(net, "reach", None), ""
-    names = getattr(net, "blockers", list)()
+    receptive_field, cause = getattr(net, "receptive_field", None), ""
+    names = getattr(net, "global_layers", list)()
     if names:
         cause = f" with {', '.join(names[:3])}" + f" and {len(names) - 3} more" * (len(names) > 3)
-    elif reach:
+    elif receptive_field:
         widest = max(net.layers(), key=lambda layer: layer[1] * halo(layer[2]))
         cause = f", most of a layer for {widest[0]}"
-    unit = getattr(net, "unit", 1)
-    return plan(height, width, side, reach, unit, mirrored=mirrored, cause=cause)
+    size_multiple = getattr(net, "size_multiple", 1)
+    return plan(height, width, side, receptive_field, size_multiple, mirrored=mirrored, cause=cause)
 
 
 def plan_blended(
-    height: int, width: int, side: int, overlap: int, unit: int, align: int
+    height: int, width: int, side: int, overlap: int, size_multiple: int, alignment: int
 ) -> list[Tile]:
     """Cut an image into tiles that overlap, to be blended: approximate.
 
@@ -196,24 +211,24 @@ def plan_blended(
         width: of the image in pixels.
         side: pixels of a tile along an axis.
         overlap: least pixels that neighbours share.
-        unit: the net pads images to multiples of it.
-        align: tiles begin at multiples of it, and of the unit.
+        size_multiple: the net pads images to multiples of it.
+        alignment: tiles begin at multiples of it, and of the unit.
 
     Raises:
         ValueError: where the overlap leaves nothing of the tile.
     """
-    align = math.lcm(align, unit)
-    side = side // align * align
-    stride = (side - overlap) // align * align
+    alignment = math.lcm(alignment, size_multiple)
+    side = side // alignment * alignment
+    stride = (side - overlap) // alignment * alignment
     if stride <= 0:
         raise ValueError(
             f"overlap={overlap} leaves nothing of tiles of {side} px: give larger ones"
         )
     spans = []
     for pixels in (height, width):
-        length = pixels + -pixels % unit
+        length = pixels + -pixels % size_multiple
         steps = -(-max(0, length - side) // stride)
-        even = -(-(length - side) // (align * steps)) * align if steps else 0
+        even = -(-(length - side) // (alignment * steps)) * alignment if steps else 0
         spans.append([(k * even, min(k * even + side, length)) for k in range(steps + 1)])
     return [
         Tile(Box(top, min(bottom, height), left, min(right, width)), Box(top, bottom, left, right))

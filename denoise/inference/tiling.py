@@ -119,8 +119,8 @@ def measure_overlap(
     sigma: Tensor | None,
     size: tuple[int, int],
     side: int,
-    unit: int,
-    align: int,
+    size_multiple: int,
+    alignment: int,
     *,
     tolerance: float = 0.1,
 ) -> tuple[int, float]:
@@ -135,8 +135,8 @@ def measure_overlap(
         sigma: see `restore_tiled`.
         size: height and width of the image.
         side: see `plan_blended`.
-        unit: see `plan_blended`.
-        align: see `plan_blended`.
+        size_multiple: see `plan_blended`.
+        alignment: see `plan_blended`.
         tolerance: largest difference in grey levels.
 
     Returns:
@@ -144,7 +144,7 @@ def measure_overlap(
     """
     overlap = min(16, side // 2)
     while True:
-        tiles = plan_blended(*size, side, overlap, unit, align)
+        tiles = plan_blended(*size, side, overlap, size_multiple, alignment)
         columns = len({tile.output.left for tile in tiles})
         pairs = [p for p in pairwise(tiles) if p[0].output.top == p[1].output.top]
         pairs += zip(tiles, tiles[columns:], strict=False)

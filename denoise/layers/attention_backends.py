@@ -1,4 +1,4 @@
-"""What can compute neighbourhood attention instead of `by_tiles`, and when."""
+"""What can compute neighbourhood attention instead of `tiled_attention`, and when."""
 
 import logging
 from functools import cache
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
-from denoise.layers.tiled_attention import by_tiles
+from denoise.layers.tiled_attention import tiled_attention
 
 BLOCK = 128  # tokens of one block of FlexAttention
 WIDTHS = (8, 16, 32, 64, 128)  # of heads that NATTEN computes on every device
@@ -18,22 +18,22 @@ WIDTHS = (8, 16, 32, 64, 128)  # of heads that NATTEN computes on every device
 log = logging.getLogger(__name__)
 
 
-def by_flex(
+def flex_attention_2d(
     qkv: Tensor, bias: Tensor, kernel: tuple[int, int], border: Literal["shift", "mask"]
 ) -> Tensor:
-    """Attend to the pixels around each by FlexAttention, see `by_tiles`."""
+    """Attend to the pixels around each by FlexAttention, see `tiled_attention`."""
     B, H, W, _, N, D = qkv.shape
     middle = bias.shape[1] // 2
 
-    def seen(query: Tensor, key: Tensor, length: int, k: int) -> Tensor:
+    def visible(query: Tensor, key: Tensor, length: int, k: int) -> Tensor:
         first = query - k // 2
         if border == "shift":
             first = first.clamp(0, length - k)
         return (key >= first) & (key < first + k)
 
     def mask(b: Tensor, n: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        rows = seen(query // W, key // W, H, kernel[0])
-        return rows & seen(query % W, key % W, W, kernel[1])
+        rows = visible(query // W, key // W, H, kernel[0])
+        return rows & visible(query % W, key % W, W, kernel[1])
 
     def score(logit: Tensor, b: Tensor, n: Tensor, query: Tensor, key: Tensor) -> Tensor:
         y = (key // W - query // W + middle).clamp(0, 2 * middle)
@@ -74,17 +74,17 @@ def blocks(H: int, W: int, k: int, mask: Any, device: torch.device) -> BlockMask
     )
 
 
-def by_natten(
+def natten_attention(
     qkv: Tensor, bias: Tensor, kernel: tuple[int, int], border: Literal["shift"]
 ) -> Tensor:
-    """Attend to the pixels around each by NATTEN, which knows no bias, see `by_tiles`."""
+    """Attend to the pixels around each by NATTEN, which knows no bias, see `tiled_attention`."""
     return import_module("natten").na2d(*qkv.unbind(3), kernel_size=kernel)
 
 
-BACKENDS = {"tiles": by_tiles, "flex": by_flex, "natten": by_natten}
+BACKENDS = {"tiles": tiled_attention, "flex": flex_attention_2d, "natten": natten_attention}
 
 
-def refusal(name: str, qkv: Tensor, num_heads: int, has_bias: bool, least: int) -> str:
+def unsupported_reason(name: str, qkv: Tensor, num_heads: int, has_bias: bool, least: int) -> str:
     """Say why a backend cannot compute this exactly, and the remedy; empty if it can.
 
     Args:
@@ -115,19 +115,19 @@ def refusal(name: str, qkv: Tensor, num_heads: int, has_bias: bool, least: int) 
     return why and f"backend={name} {why}; or choose backend=tiles"
 
 
-def fastest(*what: Any) -> str:
-    """Choose the fastest backend that is exact for what `refusal` takes after the name."""
+def select_backend(*what: Any) -> str:
+    """Choose the fastest exact backend; takes what `unsupported_reason` takes after the name."""
     device, name = what[0].device.type, "tiles"
     if device == "cuda" and not torch.compiler.is_exporting():
         names = ["flex"]
         if find_spec("natten") and import_module("natten").HAS_LIBNATTEN:
             names.insert(0, "natten")
-        name = next((name for name in names if not refusal(name, *what)), name)
+        name = next((name for name in names if not unsupported_reason(name, *what)), name)
     if not torch.compiler.is_compiling():
-        _tell(name, device)
+        _log_backend(name, device)
     return name
 
 
 @cache
-def _tell(name: str, device: str) -> None:
+def _log_backend(name: str, device: str) -> None:
     log.info("neighborhood attention on %s: backend=%s", device, name)

@@ -7,24 +7,27 @@ from torch import Tensor, nn
 ONEDNN = torch.backends.mkldnn.is_available()
 
 
-def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def conv1x1(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Map the channels of each pixel: (B, C, H, W) by (D, C, 1, 1) to (B, D, H, W)."""
     # On one thread torch keeps 1x1 convolutions in float32 from oneDNN, which is up to 2.7 times
     # as fast, unless they are dilated; dilating one pixel changes nothing.
-    steered = ONEDNN and x.device.type == "cpu" and x.dtype == torch.float32
-    return F.conv2d(x, weight, bias, dilation=1 + (steered and not torch.compiler.is_exporting()))
+    use_onednn = ONEDNN and x.device.type == "cpu" and x.dtype == torch.float32
+    return F.conv2d(
+        x, weight, bias, dilation=1 + (use_onednn and not torch.compiler.is_exporting())
+    )
 
 
-class Pointwise(nn.Conv2d):
+class Conv1x1(nn.Conv2d):
     """A 1x1 convolution.
 
     Args:
         inputs: channels of the input.
         outputs: channels of the output.
         bias: whether it has one.
-        zeros: whether it starts at zero, as the last map of half a block does.
-        by_pixel: whether the output lies in memory pixel by pixel, whatever the input's layout, as
-            it should where attention copies pixels from it: narrower, the input is copied sooner.
+        zero_init: whether it starts at zero, as the last map of half a block does.
+        channels_last: whether the output lies in memory pixel by pixel, whatever the input's
+            layout, as it should where attention copies pixels from it: narrower, the input is
+            copied sooner.
     """
 
     def __init__(
@@ -33,22 +36,22 @@ class Pointwise(nn.Conv2d):
         outputs: int,
         *,
         bias: bool = True,
-        zeros: bool = False,
-        by_pixel: bool = False,
+        zero_init: bool = False,
+        channels_last: bool = False,
     ) -> None:
         super().__init__(inputs, outputs, 1, bias=bias)
-        self.by_pixel = by_pixel
-        if zeros:
-            zero(self)
+        self.channels_last = channels_last
+        if zero_init:
+            zero_parameters(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W)."""
-        if self.by_pixel:
+        if self.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
-        return pointwise(x, self.weight, self.bias)
+        return conv1x1(x, self.weight, self.bias)
 
 
-def zero(layer: nn.Module) -> None:
+def zero_parameters(layer: nn.Module) -> None:
     """Set weight and bias to zero, so that half a block starts out adding nothing to its input.
 
     Training then begins at the identity (Goyal et al. 2017, arXiv 1706.02677; Zhang et al. 2019,

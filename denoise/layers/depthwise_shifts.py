@@ -53,26 +53,26 @@ class Values(torch.autograd.Function):
 
 def _logits(q: Tensor, keys: Tensor, kernel: Tensor) -> Tensor:
     return sum(
-        (q * seen) @ at
-        for seen, at in zip(_shifts(_framed(keys, kernel), kernel), kernel, strict=True)
+        (q * visible) @ at
+        for visible, at in zip(_shifts(_framed(keys, kernel), kernel), kernel, strict=True)
     )
 
 
 def _values(weight: Tensor, keys: Tensor, kernel: Tensor) -> Tensor:
     out = torch.zeros_like(keys)
-    for seen, at in zip(_shifts(_framed(keys, kernel), kernel), kernel, strict=True):
-        out.addcmul_(weight @ at.mT, seen)
+    for visible, at in zip(_shifts(_framed(keys, kernel), kernel), kernel, strict=True):
+        out.addcmul_(weight @ at.mT, visible)
     return out
 
 
 def _others(q: Tensor, keys: Tensor, weight: Tensor, kernel: Tensor) -> tuple[Tensor, Tensor]:
     """Derivatives with regard to keys and kernel."""
-    framed = _framed(keys, kernel)
-    d_framed, d_kernel = torch.zeros_like(framed), torch.empty_like(kernel)
-    shifts = zip(*(_shifts(t, kernel) for t in (framed, d_framed)), kernel, strict=True)
-    for o, (seen, d_seen, at) in enumerate(shifts):
+    padded = _framed(keys, kernel)
+    d_framed, d_kernel = torch.zeros_like(padded), torch.empty_like(kernel)
+    shifts = zip(*(_shifts(t, kernel) for t in (padded, d_framed)), kernel, strict=True)
+    for o, (visible, d_seen, at) in enumerate(shifts):
         d_seen.addcmul_(weight @ at.mT, q)
-        d_kernel[o] = (q * seen).flatten(0, 3).mT @ weight.flatten(0, 3)
+        d_kernel[o] = (q * visible).flatten(0, 3).mT @ weight.flatten(0, 3)
     r = math.isqrt(len(kernel)) // 2
     return d_framed[:, r : r + q.shape[1], r : r + q.shape[2]], d_kernel
 
@@ -83,8 +83,8 @@ def _framed(x: Tensor, kernel: Tensor) -> Tensor:
     return F.pad(x, (0, 0, 0, 0, r, r, r, r), value=0.0)
 
 
-def _shifts(framed: Tensor, kernel: Tensor) -> Iterator[Tensor]:
+def _shifts(padded: Tensor, kernel: Tensor) -> Iterator[Tensor]:
     """Give the image as seen at each offset, a view of the framed one."""
     k = math.isqrt(len(kernel))
-    H, W = framed.shape[1] - k + 1, framed.shape[2] - k + 1
-    return (framed[:, y : y + H, x : x + W] for y in range(k) for x in range(k))
+    H, W = padded.shape[1] - k + 1, padded.shape[2] - k + 1
+    return (padded[:, y : y + H, x : x + W] for y in range(k) for x in range(k))

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from denoise.layers.tiled_attention import at_once, by_tiles
+from denoise.layers.tiled_attention import tiled_attention, traceable_attention
 
 Attend = Callable[[Tensor, Tensor, tuple[int, int], Literal["shift", "mask"]], Tensor]
 
@@ -19,7 +19,7 @@ def local_attention(
     kernel_size: int,
     dilation: int,
     border: Literal["shift", "mask", "reflect"],
-    attend: Attend = by_tiles,
+    attend: Attend = tiled_attention,
 ) -> Tensor:
     """Attend to the k x k pixels around each: (B, 3C, H, W) to (B, C, H, W).
 
@@ -31,7 +31,7 @@ def local_attention(
         dilation: distance between neighbours in pixels.
         border: `shift` moves a neighbourhood inward and takes a smaller k where an axis holds
             fewer pixels; `mask` hides what of a neighbourhood is outside; `reflect` mirrors.
-        attend: does it without dilation and reflection, see `by_tiles`.
+        attend: does it without dilation and reflection, see `tiled_attention`.
     """
     B, C, H, W = qkv.shape
     N, step, radius = len(bias), dilation, kernel_size // 2 * dilation
@@ -43,8 +43,8 @@ def local_attention(
     if border == "shift":
         kernel = tuple(max(1, min(kernel_size, length // step)) for length in (H, W))
     qkv = qkv.permute(0, 2, 3, 1).unflatten(3, (3, N, C // 3 // N))
-    if attend is by_tiles and torch.compiler.is_compiling():
-        return at_once(qkv, bias, kernel, border, step).flatten(3).permute(0, 3, 1, 2)
+    if attend is tiled_attention and torch.compiler.is_compiling():
+        return traceable_attention(qkv, bias, kernel, border, step).flatten(3).permute(0, 3, 1, 2)
     if step == 1:
         return attend(qkv, bias, kernel, border).flatten(3).permute(0, 3, 1, 2)
     # Pixels step apart form an image of their own; at most two lengths per axis.

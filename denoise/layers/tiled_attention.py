@@ -15,7 +15,7 @@ KEYS = 2**20  # numbers in the keys and values of a band: copies of more cost me
 Border = Literal["shift", "mask"]
 
 
-def by_tiles(qkv: Tensor, bias: Tensor, kernel: tuple[int, int], border: Border) -> Tensor:
+def tiled_attention(qkv: Tensor, bias: Tensor, kernel: tuple[int, int], border: Border) -> Tensor:
     """Attend to the pixels around each: (B, H, W, 3, N, D) to (B, H, W, N, D).
 
     Args:
@@ -55,12 +55,12 @@ class _Axis:
         low = query - kernel // 2
         if border == "shift":
             low = low.minimum(count - kernel).clamp(min=0)
-        seen = key[:, None] - low[:, :, None]
-        seen = (seen >= 0) & (seen < kernel) & (key < count)[:, None]
+        visible = key[:, None] - low[:, :, None]
+        visible = (visible >= 0) & (visible < kernel) & (key < count)[:, None]
         side = bias.shape[1]
         place = key[:, None] - query[:, :, None] + side // 2
         # A row and column beyond the table stand for a key that is not seen.
-        self.bias = place.masked_fill(~seen, side)
+        self.bias = place.masked_fill(~visible, side)
         pixel = torch.arange(length, device=bias.device)
         self.places = pixel % step * (per_offset * tile) + pixel // step
 
@@ -70,12 +70,12 @@ class _Axis:
         return [min(max(t - self.kernel // 2, 0), self.length - self.span) for t in firsts]
 
 
-def at_once(
+def traceable_attention(
     qkv: Tensor, bias: Tensor, kernel: tuple[int, int], border: Border, step: int
 ) -> Tensor:
     """Attend in one step, which a compiler can trace with height and width left open.
 
-    As `by_tiles`, to pixels `step` apart.
+    As `tiled_attention`, to pixels `step` apart.
     """
     B, H, W, _, N, D = qkv.shape
     y, x = (

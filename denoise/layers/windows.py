@@ -14,14 +14,14 @@ Runs = list[tuple[int, Tensor | None]]
 def pad(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Pad (B, H, W, C) at the bottom and the right to multiples of size (height, width)."""
     (H, W), (h, w) = x.shape[1:3], size
-    below, right = cover(H, h) - H, cover(W, w) - W
+    below, right = round_up(H, h) - H, round_up(W, w) - W
     # An exported program serves every size: it may not ask.
     if not torch.compiler.is_exporting() and below == right == 0:
         return x
     return F.pad(x, (0, 0, 0, right, 0, below))
 
 
-def cover(length: int, size: int) -> int:
+def round_up(length: int, size: int) -> int:
     """The least multiple of `size` from `length`; not by -length % size, opaque to torch.export."""
     return (length + size - 1) // size * size
 
@@ -48,7 +48,7 @@ def crop(x: Tensor, height: int, width: int) -> Tensor:
     return x[:, :height, :width]
 
 
-def displacements(queries: int, keys: int) -> Tensor:
+def relative_position_index(queries: int, keys: int) -> Tensor:
     """Row of the bias table for a query and a key of square windows of these sides.
 
     Places count from the first pixel of each window: (queries, queries, keys, keys).

@@ -16,18 +16,18 @@ LIMITS = {
     "peak": (1e-3, math.inf),
     "amount": (0, 1),
     "quality": (1, 100),
-    "grain": (0.1, math.inf),
+    "correlation_sigma": (0.1, math.inf),
 }
 
 
-def to_unit(sigma: float | Tensor) -> float | Tensor:
+def sigma_to_unit(sigma: float | Tensor) -> float | Tensor:
     """Convert a standard deviation in grey levels to the scale of the images."""
     return sigma / 255
 
 
 def noise_level(noisy: Tensor, clean: Tensor) -> Tensor:
     """Return the root mean square of noisy - clean, (B,), in grey levels: the realised sigma."""
-    return (noisy - clean).square().mean((1, 2, 3)).sqrt() / to_unit(1.0)
+    return (noisy - clean).square().mean((1, 2, 3)).sqrt() / sigma_to_unit(1.0)
 
 
 class Noise(ABC):
@@ -58,7 +58,7 @@ class Gaussian(Noise):
 
     def _add_to(self, clean: Tensor, generator: Generator | None) -> Tensor:
         sigma = _draw(self.sigma, clean, generator)
-        return clean + to_unit(sigma) * _normal(clean.shape, clean, generator)
+        return clean + sigma_to_unit(sigma) * _normal(clean.shape, clean, generator)
 
 
 class Poisson(Noise):
@@ -91,7 +91,7 @@ class Speckle(Noise):
 
     def _add_to(self, clean: Tensor, generator: Generator | None) -> Tensor:
         sigma = _draw(self.sigma, clean, generator)
-        return clean + to_unit(sigma) * clean * _normal(clean.shape, clean, generator)
+        return clean + sigma_to_unit(sigma) * clean * _normal(clean.shape, clean, generator)
 
 
 class SaltPepper(Noise):
@@ -102,8 +102,8 @@ class SaltPepper(Noise):
 
     def _add_to(self, clean: Tensor, generator: Generator | None) -> Tensor:
         amount = _draw(self.amount, clean, generator)
-        lot = _uniform(clean.shape, clean, generator)
-        return torch.where(lot < amount, (lot < amount / 2).to(clean.dtype), clean)
+        uniform = _uniform(clean.shape, clean, generator)
+        return torch.where(uniform < amount, (uniform < amount / 2).to(clean.dtype), clean)
 
 
 class Jpeg(Noise):
@@ -130,23 +130,23 @@ class Jpeg(Noise):
 
 
 class Correlated(Noise):
-    """Noise of standard deviation `sigma`, blurred by a Gaussian of `grain` pixels (its std)."""
+    """Noise of std `sigma`, blurred by a Gaussian whose std is `correlation_sigma` pixels."""
 
-    def __init__(self, sigma: Strength, grain: Strength) -> None:
+    def __init__(self, sigma: Strength, correlation_sigma: Strength) -> None:
         self.sigma = _bounds("sigma", sigma)
-        self.grain = _bounds("grain", grain)
+        self.correlation_sigma = _bounds("correlation_sigma", correlation_sigma)
 
     def _add_to(self, clean: Tensor, generator: Generator | None) -> Tensor:
         B, C, H, W = clean.shape
         sigma = _draw(self.sigma, clean, generator)
-        grain = _draw(self.grain, clean, generator).view(B, 1)
-        reach = math.ceil(4 * self.grain[1])
-        field = _normal((B, C, H + 2 * reach, W + 2 * reach), clean, generator)
-        kernel = get_gaussian_kernel1d(2 * reach + 1, grain)
+        correlation_sigma = _draw(self.correlation_sigma, clean, generator).view(B, 1)
+        radius = math.ceil(4 * self.correlation_sigma[1])
+        field = _normal((B, C, H + 2 * radius, W + 2 * radius), clean, generator)
+        kernel = get_gaussian_kernel1d(2 * radius + 1, correlation_sigma)
         kernel = kernel / kernel.norm(dim=1, keepdim=True)  # so that the blur keeps the variance
         with torch.autocast(clean.device.type, enabled=False):
             grains = filter2d_separable(field, kernel, kernel, padding="valid")
-        return clean + to_unit(sigma) * grains
+        return clean + sigma_to_unit(sigma) * grains
 
 
 def _bounds(name: str, strength: Strength) -> tuple[float, float]:

@@ -19,7 +19,7 @@ HEAT = ((0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))
 FRAMES = {"largest": (213, 94, 0), "smallest": (0, 114, 178)}  # colours of the two windows
 
 
-def strip(
+def comparison_strip(
     noisy: Tensor,
     restored: Tensor,
     clean: Tensor,
@@ -63,7 +63,7 @@ class Strips:
 
     Args:
         folder: Where they go, one folder a set and noise level.
-        score: As for `strip`.
+        score: As for `comparison_strip`.
     """
 
     def __init__(self, folder: Path, score: Callable[[Tensor, Tensor], dict[str, Tensor]]) -> None:
@@ -81,7 +81,7 @@ class Strips:
         level = "real" if place["sigma"] is None else f"sigma{place['sigma']:g}"
         path = self.folder / place["set"] / level / f"{place['image']}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(strip(noisy, restored, clean, self.score)).save(path)
+        Image.fromarray(comparison_strip(noisy, restored, clean, self.score)).save(path)
 
 
 @dataclass
@@ -104,7 +104,7 @@ class Example:
     crops: dict[str, Crop]
 
 
-class Extremes:
+class BestAndWorst:
     """A watcher that keeps crops of the images that a model restores worst and best, by PSNR.
 
     Args:
@@ -169,7 +169,7 @@ def example(
         part = (0, slice(None), slice(top, top + height), slice(left, left + width))
         panels = {"noisy": noisy, "restored": restored.nan_to_num(), "clean": clean}
         pictures = {name: to_pil(image[part]) for name, image in panels.items()}
-        pictures["error"] = heat(error[part][0])
+        pictures["error"] = error_map(error[part][0])
         crops[name] = Crop(top, left, means.flatten()[index].item() * 255, pictures)
         _frame(whole, (left, top, left + width - 1, top + height - 1), FRAMES[name])
     whole.thumbnail((480, 480))
@@ -186,7 +186,7 @@ def _frame(picture: Image.Image, box: tuple[int, int, int, int], colour: tuple) 
         draw.rectangle(outer, outline=edge, width=width * line)
 
 
-def heat(error: Tensor) -> Image.Image:
+def error_map(error: Tensor) -> Image.Image:
     """Colour an absolute error, (H, W) on the scale of the images, from 0 to BRIGHTEST."""
     levels = error.float().cpu().numpy() * 255
     stops = np.linspace(0, BRIGHTEST, len(HEAT))

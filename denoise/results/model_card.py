@@ -151,11 +151,12 @@ def _measured(record: Mapping[str, Any] | None) -> str:
 def _limits(net: nn.Module, config: Mapping[str, Any], about: Mapping[str, Any] | None) -> str:
     noise = describe(config["noise"]) if "noise" in config else "what its authors say"
     lines = [f"Trained for this noise: {noise}. With any other it may do little, or harm."]
-    blockers = net.blockers()
-    if blockers:
+    global_layers = net.global_layers()
+    if global_layers:
         lines.append(
-            f"Every pixel depends on the whole image, by {blockers[0]} and {len(blockers) - 1} "
-            "more layers: memory grows with it, and restoring by tiles is approximate."
+            f"Every pixel depends on the whole image, by {global_layers[0]} and "
+            f"{len(global_layers) - 1} more layers: memory grows with it, and restoring by tiles "
+            "is approximate."
         )
     else:
         lines.append("Restoring by tiles gives the very pixels of the whole image.")

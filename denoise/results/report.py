@@ -10,13 +10,13 @@ from typing import Any
 from PIL import Image
 
 from denoise.evaluation.evaluate import METHOD, Row
-from denoise.results.figures import BRIGHTEST, FRAMES, HEAT, Example, Extremes
+from denoise.results.figures import BRIGHTEST, FRAMES, HEAT, BestAndWorst, Example
 from denoise.results.html import chart, definitions, page, table
 
 ZOOM = 4  # of crops, so that pixels can be seen
 
 
-def write_report(folder: Path, record: Mapping[str, Any], extremes: Extremes) -> Path:
+def write_report(folder: Path, record: Mapping[str, Any], extremes: BestAndWorst) -> Path:
     """Write index.html and its pictures.
 
     Args:
@@ -131,7 +131,7 @@ def _cost(model: Mapping[str, Any], rows: Sequence[Row], methods: Sequence[str])
     return definitions(facts, "cards")
 
 
-def _examples(folder: Path, extremes: Extremes) -> str:
+def _examples(folder: Path, extremes: BestAndWorst) -> str:
     blocks = []
     for (name, sigma), examples in extremes.examples.items():
         half = (len(examples) + 1) // 2

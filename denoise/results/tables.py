@@ -32,7 +32,7 @@ def scores(rows: Sequence[dict[str, Any]], means: Sequence[dict[str, Any]], titl
     return table
 
 
-def show(*items: Any) -> None:
+def echo(*items: Any) -> None:
     """Print to the terminal, brackets as they are; tables keep their width where there is none."""
     console = Console(markup=False, highlight=False)
     if not console.is_terminal:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.tensorboard import SummaryWriter
 
-from denoise.results.figures import strip
+from denoise.results.figures import comparison_strip
 
 
 class EMA(WeightAveraging):
@@ -53,7 +53,7 @@ class Pictures(Callback):
         """Write the strip of one validation image."""
         for logger in trainer.loggers if batch_idx < self.count else ():
             if isinstance(logger.experiment, SummaryWriter):
-                picture = strip(**outputs, score=pl_module.protocol.score)
+                picture = comparison_strip(**outputs, score=pl_module.protocol.score)
                 name = f"val/{batch['set'][0]}/{batch['name'][0]}"
                 logger.experiment.add_image(name, picture, trainer.global_step, dataformats="HWC")
 

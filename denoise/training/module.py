@@ -80,9 +80,9 @@ class Denoiser(pl.LightningModule):
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
         """Score one whole image by the protocol and hand the three pictures to the callbacks."""
         clean = to_float(batch["clean"])
-        photographed = to_float(batch["noisy"]) if "noisy" in batch else None
+        real_noisy = to_float(batch["noisy"]) if "noisy" in batch else None
         sigma = self.sigma if self.protocol.needs_sigma else None
-        noisy = self.protocol.noisy(clean, sigma, photographed)
+        noisy = self.protocol.noisy(clean, sigma, real_noisy)
         restored = self.net(noisy, noise_level(noisy, clean)).float()
         for name, value in self.protocol.score(restored, clean).items():
             self.log(f"val/{name}", value.mean(), batch_size=1, sync_dist=True, prog_bar=True)

@@ -10,7 +10,7 @@ import torch
 from hydra.utils import instantiate
 from torch import Tensor, nn
 
-from denoise.weights.external import Peer, read_weights
+from denoise.weights.external import ExternalModel, read_weights
 from denoise.weights.published_restormer import is_official, official_model
 
 # What a config inside a file may name: the parts of a network, and nothing that acts.
@@ -82,7 +82,7 @@ def open_model(path: str | Path) -> tuple[nn.Module, Config]:
     try:
         return load_model(path)
     except ForeignError:
-        peer = Peer(path).eval()
+        peer = ExternalModel(path).eval()
     backbone = {"in_channels": peer.channels, "out_channels": peer.out_channels}
     return peer, {"backbone": backbone | {"sigma_map": False}}
 

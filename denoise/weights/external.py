@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Peer(nn.Module):
+class ExternalModel(nn.Module):
     """An image-to-image model that spandrel recognises by its weights.
 
     Args:

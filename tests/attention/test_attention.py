@@ -81,7 +81,7 @@ class TestContract:
     def test_a_fresh_one_adds_nothing_unless_it_says_so(self, name):
         for maker in makers(name):
             mixer = maker(16, 2, 1)
-            assert (mixer(image(1, 16, 13, 18)).abs().max() == 0) == mixer.facts.quiet
+            assert (mixer(image(1, 16, 13, 18)).abs().max() == 0) == mixer.properties.zero_init
 
     def test_images_of_a_batch_do_not_meet(self, name):
         for mixer in mixers(name):
@@ -174,10 +174,10 @@ class TestContract:
                     prefer_deferred_runtime_asserts_over_guards=True,
                 )
             except Exception as error:
-                if not mixer.facts.export:
+                if not mixer.properties.export:
                     pytest.fail(f"facts.export does not say why: {error}")
                 continue
-            assert not mixer.facts.export, "it works, yet facts.export says it does not"
+            assert not mixer.properties.export, "it works, yet facts.export says it does not"
             for size in [(57, 66), (48, 64)]:
                 x = image(2, 16, *size).double()
                 close(program.module()(x), block(x), 1e-10)
@@ -205,20 +205,20 @@ class Operations(TorchDispatchMode):
 
 
 def possible_families(mixer):
-    facts = mixer.facts
+    properties = mixer.properties
     x = image(1, 16, 13, 18)
     with Operations() as run:
         mixer(x)
     attends = any("softmax" in name or "attention" in name for name in run.names)
     if not run.names:
         return {"none"}
-    if facts.reach is not None:
-        return {"window"} if facts.step > 1 else {"local"} if attends else {"gating"}
-    if facts.cost == "N" and facts.step == 1:
+    if properties.receptive_field is not None:
+        return {"window"} if properties.shift_period > 1 else {"local"} if attends else {"gating"}
+    if properties.complexity == "N" and properties.shift_period == 1:
         return {"channel"}
-    if facts.cost == "N^1.5":
+    if properties.complexity == "N^1.5":
         return {"window"}
-    return {"global"} if facts.step == 1 else {"sparse global"}
+    return {"global"} if properties.shift_period == 1 else {"sparse global"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -227,8 +227,8 @@ class TestFacts:
         """It follows from the facts that are tested below, and from whether a softmax is taken."""
         for mixer in mixers(name):
             parts = [mixer.first, mixer.second] if name == "dual" else [mixer]
-            families = [part.facts.family for part in parts]
-            assert mixer.facts.family == " + ".join(families)
+            families = [part.properties.family for part in parts]
+            assert mixer.properties.family == " + ".join(families)
             for part, family in zip(parts, families, strict=True):
                 assert family in possible_families(part)
 
@@ -237,42 +237,50 @@ class TestFacts:
     @pytest.mark.parametrize("length", [13, 48])
     def test_reach_is_what_decides_and_no_more(self, name, index, axis, length):
         for mixer in mixers(name, index=index):
-            if mixer.facts.reach is None:
+            if mixer.properties.receptive_field is None:
                 continue
-            seen = depends(mixer.double(), length, 9, axis)
+            visible = depends(mixer.double(), length, 9, axis)
             for place in range(length):
-                first, last = mixer.facts.reach.need(place, place, length)
-                assert seen[:first, place].sum() + seen[last + 1 :, place].sum() < 1e-12
-                assert seen[first, place] > 1e-12
-                assert seen[last, place] > 1e-12
+                first, last = mixer.properties.receptive_field.input_range(place, place, length)
+                assert visible[:first, place].sum() + visible[last + 1 :, place].sum() < 1e-12
+                assert visible[first, place] > 1e-12
+                assert visible[last, place] > 1e-12
 
     def test_without_a_reach_the_first_row_is_felt_far_away(self, name):
         for mixer in mixers(name):
-            if mixer.facts.reach is None:
-                seen = depends(mixer.double(), 48, 9, 2)
-                assert seen[0, 36:].max() > 1e-9
+            if mixer.properties.receptive_field is None:
+                visible = depends(mixer.double(), 48, 9, 2)
+                assert visible[0, 36:].max() > 1e-9
 
     @pytest.mark.parametrize("index", [0, 1])
     def test_a_crop_gives_the_same_exactly_with_a_reach(self, name, index):
         for mixer in mixers(name, index=index):
             mixer.double()
-            reach = mixer.facts.reach
+            receptive_field = mixer.properties.receptive_field
             H, W = 100, 131
             x = image(1, 16, H, W).double()
             whole = mixer(x)
             for a, b in [((0, 9), (0, 20)), ((45, 52), (50, 66)), ((80, 99), (100, 130))]:
                 crop = []
                 for (first, last), length in ((a, H), (b, W)):
-                    low, high = reach.need(first, last, length) if reach else (first, last)
-                    align, least = (reach.align, reach.min_length) if reach else (1, 1)
-                    low = min(low, max(0, length - least)) // align * align
-                    crop.append((low, min(length, max(high + 1, low + least))))
+                    low, high = (
+                        receptive_field.input_range(first, last, length)
+                        if receptive_field
+                        else (first, last)
+                    )
+                    alignment, min_size = (
+                        (receptive_field.alignment, receptive_field.min_size)
+                        if receptive_field
+                        else (1, 1)
+                    )
+                    low = min(low, max(0, length - min_size)) // alignment * alignment
+                    crop.append((low, min(length, max(high + 1, low + min_size))))
                 (top, bottom), (left, right) = crop
                 part = mixer(x[..., top:bottom, left:right])
                 part = part[..., a[0] - top : a[1] + 1 - top, b[0] - left : b[1] + 1 - left]
                 expected = whole[..., a[0] : a[1] + 1, b[0] : b[1] + 1]
                 error = (part - expected).abs().max() / expected.abs().max()
-                assert (error < 1e-12) == (reach is not None)
+                assert (error < 1e-12) == (receptive_field is not None)
 
     def test_step(self, name, monkeypatch):
         """On a torus: shifts by the step shift the output, smaller ones do not."""
@@ -281,7 +289,7 @@ class TestFacts:
             for module in mixer.modules():
                 if isinstance(module, torch.nn.Conv2d):
                     monkeypatch.setattr(module, "padding_mode", "circular")
-            step = mixer.facts.step
+            step = mixer.properties.shift_period
             for axis in (2, 3):
                 if step:
                     assert shift_error(mixer, step, axis) < 1e-12
@@ -293,35 +301,41 @@ class TestFacts:
             mixer.double()
             H, W = 60, 56
             out = mixer(image(1, 16, 1, 1).double().expand(1, 16, H, W))
-            reach, margin = mixer.facts.reach, 4
-            if reach:
+            receptive_field, margin = mixer.properties.receptive_field, 4
+            if receptive_field:
                 margin = max(
-                    next(p for p in range(H) if reach.need(p, p, H)[0] > 0),
-                    next(p for p in range(H) if reach.need(H - 1 - p, H - 1 - p, H)[1] < H - 1),
+                    next(p for p in range(H) if receptive_field.input_range(p, p, H)[0] > 0),
+                    next(
+                        p
+                        for p in range(H)
+                        if receptive_field.input_range(H - 1 - p, H - 1 - p, H)[1] < H - 1
+                    ),
                 )
             inside = out[..., margin : -margin or None, margin : -margin or None]
             deviation = (inside - inside[..., :1, :1]).abs().max() / inside.abs().max()
-            assert (deviation < 1e-12) == mixer.facts.flat
+            assert (deviation < 1e-12) == mixer.properties.preserves_constant
 
     def test_cost(self, name):
         """The part of the multiply-accumulates that grows faster than the pixels has the power."""
         for mixer in mixers(name):
             small, middle, large = (count(mixer.to("meta"), side) for side in (128, 256, 512))
-            if mixer.facts.cost == "N":
+            if mixer.properties.complexity == "N":
                 assert abs(large - 4 * middle) <= 0.02 * large
             else:
                 power = math.log((large - 4 * middle) / (middle - 4 * small), 4)
-                assert power == pytest.approx(float(mixer.facts.cost[2:]), abs=0.01)
+                assert power == pytest.approx(float(mixer.properties.complexity[2:]), abs=0.01)
 
 
 def shift_error(mixer, shift, axis):
     """How far a circularly shifted image is from giving the shifted output, away from borders."""
     H, W = 112, 96
     x = 0.3 * image(1, 16, H, W).double()
-    out, reach, inside = mixer(x), mixer.facts.reach, slice(None)
-    if reach:
-        low = next(p for p in range(H) if reach.need(p, p, H)[0] > shift)
-        high = next(p for p in range(H)[::-1] if reach.need(p, p, H)[1] < H - shift)
+    out, receptive_field, inside = mixer(x), mixer.properties.receptive_field, slice(None)
+    if receptive_field:
+        low = next(p for p in range(H) if receptive_field.input_range(p, p, H)[0] > shift)
+        high = next(
+            p for p in range(H)[::-1] if receptive_field.input_range(p, p, H)[1] < H - shift
+        )
         inside = slice(low, min(high, W - H + high))
     difference = mixer(x.roll(shift, axis)).roll(-shift, axis) - out
     return difference[..., inside, inside].abs().max() / out.abs().max()

@@ -94,7 +94,7 @@ def test_mdta_in_windows_keeps_the_contract(window, stride, monkeypatch):
         return [randomize(MDTA(dim, num_heads, index, window=window, stride=stride))]
 
     monkeypatch.setattr(test_attention, "mixers", mixers)
-    contract, facts = test_attention.TestContract(), test_attention.TestFacts()
+    contract, properties = test_attention.TestContract(), test_attention.TestFacts()
     for size in test_attention.SIZES:
         contract.test_any_size_and_precision("mdta", size, 3, 2, 0)
         contract.test_padding_carries_no_weight("mdta", size, monkeypatch)
@@ -107,11 +107,11 @@ def test_mdta_in_windows_keeps_the_contract(window, stride, monkeypatch):
         contract.test_compiles_without_a_break("mdta")
         contract.test_exports_with_open_sizes_or_says_why_not("mdta", 0)
     for length, axis in product((13, 48), (2, 3)):
-        facts.test_reach_is_what_decides_and_no_more("mdta", 0, axis, length)
-    facts.test_a_crop_gives_the_same_exactly_with_a_reach("mdta", 0)
-    facts.test_step("mdta", monkeypatch)
-    facts.test_constant_image_stays_constant("mdta")
-    facts.test_cost("mdta")
+        properties.test_reach_is_what_decides_and_no_more("mdta", 0, axis, length)
+    properties.test_a_crop_gives_the_same_exactly_with_a_reach("mdta", 0)
+    properties.test_step("mdta", monkeypatch)
+    properties.test_constant_image_stays_constant("mdta")
+    properties.test_cost("mdta")
 
 
 def test_mdta_in_a_window_around_the_image_is_the_papers():

@@ -24,19 +24,19 @@ def test_dual_is_the_sum_of_its_two(order):
 @pytest.mark.parametrize("order", ["sequence", "parallel"])
 def test_bounded_parts_make_a_bounded_whole(order):
     mixer = randomize(make("attention", *WORDS, f"attention.order={order}")(16, 2, 1)).double()
-    assert mixer.facts.family == "local + window"
-    assert mixer.facts.step == 8
-    seen = depends(mixer, 48, 9, 2) > 1e-12
+    assert mixer.properties.family == "local + window"
+    assert mixer.properties.shift_period == 8
+    visible = depends(mixer, 48, 9, 2) > 1e-12
     for place in range(48):
-        first, last = mixer.facts.reach.need(place, place, 48)
-        places = torch.nonzero(seen[:, place]).flatten()
+        first, last = mixer.properties.receptive_field.input_range(place, place, 48)
+        places = torch.nonzero(visible[:, place]).flatten()
         assert (places[0], places[-1]) == (first, last)
 
 
 def test_an_unbounded_part_makes_the_whole_unbounded():
     mixer = make("attention", WORDS[0], WORDS[1], "attention@attention.second=mdta")(16, 2, 1)
-    assert mixer.facts.reach is None
-    assert mixer.facts.step == 1
+    assert mixer.properties.receptive_field is None
+    assert mixer.properties.shift_period == 1
 
 
 def test_an_unknown_order_is_refused():

@@ -231,11 +231,11 @@ def test_pvt_by_pixels(size, sr_ratio, flag):
 
 def test_pvt_states_what_its_linear_form_is():
     mixer = randomize(SpatialReductionAttention(16, 2, 0, linear=True)).double()
-    assert (mixer.facts.cost, mixer.facts.step) == ("N", None)
+    assert (mixer.properties.complexity, mixer.properties.shift_period) == ("N", None)
     x = normal(1, 16, 56, 56)
     for shift in (1, 2, 4):
         assert (mixer(x.roll(shift, 2)).roll(-shift, 2) - mixer(x)).abs().max() > 1e-6
-    assert SpatialReductionAttention(16, 2, 0, sr_ratio=1).facts.family == "global"
+    assert SpatialReductionAttention(16, 2, 0, sr_ratio=1).properties.family == "global"
 
 
 def test_pvt_exports_its_linear_form():
@@ -302,11 +302,11 @@ def test_dat_is_its_first_version_read_by_pixels(size, stride, stage, monkeypatc
 
 @pytest.mark.parametrize("size", ODD_SIZES, ids=str)
 @pytest.mark.parametrize(
-    ("stride", "groups", "reach", "kernel"), [(8, 1, 2, 9), (3, 2, 5, 3), (5, 4, 0.5, 7)]
+    ("stride", "groups", "offset_range", "kernel"), [(8, 1, 2, 9), (3, 2, 5, 3), (5, 4, 0.5, 7)]
 )
-def test_dat_by_pixels(size, stride, groups, reach, kernel):
+def test_dat_by_pixels(size, stride, groups, offset_range, kernel):
     mixer = DeformableAttention(
-        8, 2, 0, stride=stride, groups=groups, offset_range=reach, offset_kernel=kernel
+        8, 2, 0, stride=stride, groups=groups, offset_range=offset_range, offset_kernel=kernel
     )
     randomize(mixer).double()
     H, W = size
@@ -328,7 +328,7 @@ def test_dat_by_pixels(size, stride, groups, reach, kernel):
         keys = []
         for a, b in ((a, b) for a in range(rows) for b in range(columns)):
             offset = F.gelu(layer_norm(mixer.offset_norm, hidden[:, :, a, b]))
-            z, y = (linear(mixer.offset_proj, offset).tanh() * reach / 2).unbind(1)
+            z, y = (linear(mixer.offset_proj, offset).tanh() * offset_range / 2).unbind(1)
             # Pixel p has its centre at p + 1/2.
             y = (a + 0.5 + y) * H / rows - 0.5
             z = (b + 0.5 + z) * W / columns - 0.5

@@ -21,7 +21,7 @@ def test_neighborhood_by_pixels(size, kernel, dilation):
         NeighborhoodAttention(8, 2, 1, kernel_size=kernel, dilation=[1, dilation])
     ).double()
 
-    def seen(place, length):
+    def visible(place, length):
         k = max(1, min(kernel, length // dilation))
         offset, step = place % dilation, place // dilation
         count = -(-(length - offset) // dilation)
@@ -32,7 +32,7 @@ def test_neighborhood_by_pixels(size, kernel, dilation):
         def bias(dy, dx):
             return mixer.position_bias[:, dy // dilation + kernel - 1, dx // dilation + kernel - 1]
 
-        return by_pixels(mixer, x, seen, bias)
+        return by_pixels(mixer, x, visible, bias)
 
     assert_same((mixer, parameters(mixer)), (oracle, parameters(mixer)), normal(2, 8, *size))
 
@@ -45,8 +45,8 @@ def test_refuses_an_even_kernel(kind):
 
 def square(place, length, kernel, dilation):
     """The pixels of an axis among the `kernel` around a place."""
-    reach = range(-(kernel // 2) * dilation, kernel // 2 * dilation + 1, dilation)
-    return [place + offset for offset in reach if 0 <= place + offset < length]
+    receptive_field = range(-(kernel // 2) * dilation, kernel // 2 * dilation + 1, dilation)
+    return [place + offset for offset in receptive_field if 0 <= place + offset < length]
 
 
 @pytest.mark.parametrize("size", ODD_SIZES, ids=str)
@@ -59,10 +59,10 @@ def test_unfold_by_pixels(size, kernel, dilation):
             middle = kernel // 2
             return mixer.position_bias[:, dy // dilation + middle, dx // dilation + middle]
 
-        def seen(place, length):
+        def visible(place, length):
             return square(place, length, kernel, dilation)
 
-        return by_pixels(mixer, x, seen, bias)
+        return by_pixels(mixer, x, visible, bias)
 
     assert_same((mixer, parameters(mixer)), (oracle, parameters(mixer)), normal(2, 8, *size))
 
@@ -73,9 +73,9 @@ def test_unfold_by_pixels(size, kernel, dilation):
 def test_unfold_is_its_literal_form(size, border, kernel, dilation):
     options = {"kernel_size": kernel, "dilation": dilation, "border": border}
     mixer = randomize(UnfoldAttention(8, 2, 0, **options)).double()
-    literal = UnfoldAttention(8, 2, 0, literal=True, **options).double()
-    literal.load_state_dict(mixer.state_dict())
-    assert_same((mixer, parameters(mixer)), (literal, parameters(literal)), normal(2, 8, *size))
+    naive = UnfoldAttention(8, 2, 0, naive=True, **options).double()
+    naive.load_state_dict(mixer.state_dict())
+    assert_same((mixer, parameters(mixer)), (naive, parameters(naive)), normal(2, 8, *size))
 
 
 def test_unfold_refuses_an_unknown_border():
@@ -89,11 +89,11 @@ def test_a_few_images_or_rows_at_a_time_give_what_all_give(kind, limit, monkeypa
     mixer = randomize(kind(8, 2, 0)).double()
     monkeypatch.setattr(f"denoise.layers.tiled_attention.{limit}", 1)
 
-    def at_once(x):
+    def traceable_attention(x):
         monkeypatch.undo()
         return mixer(x)
 
-    few, whole = (mixer, parameters(mixer)), (at_once, parameters(mixer))
+    few, whole = (mixer, parameters(mixer)), (traceable_attention, parameters(mixer))
     assert_same(few, whole, normal(3, 8, 17, 26))
 
 

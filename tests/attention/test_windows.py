@@ -102,13 +102,15 @@ def test_grid_is_timms_where_it_fits(size):
 def test_swin_by_pixels(size, window, index):
     mixer = randomize(ShiftedWindowAttention(8, 2, index, window_size=window)).double()
 
-    def seen(place, length):
+    def visible(place, length):
         shift = window // 2 if index % 2 and length > window else 0
         return [p for p in range(length) if (p - shift) // window == (place - shift) // window]
 
     def oracle(x):
         bias = mixer.position_bias.T.view(2, 2 * window - 1, 2 * window - 1)
-        return by_pixels(mixer, x, seen, lambda dy, dx: bias[:, window - 1 - dy, window - 1 - dx])
+        return by_pixels(
+            mixer, x, visible, lambda dy, dx: bias[:, window - 1 - dy, window - 1 - dx]
+        )
 
     assert_same((mixer, parameters(mixer)), (oracle, parameters(mixer)), normal(2, 8, *size))
 
@@ -120,14 +122,14 @@ def test_oca_by_pixels(size, window, ratio):
     randomize(mixer).double()
     margin = round(window * ratio / 2)
 
-    def seen(place, length):
+    def visible(place, length):
         first = place // window * window
         return [p for p in range(length) if first - margin <= p < first + window + margin]
 
     def oracle(x):
         middle = window + margin - 1
         bias = mixer.position_bias.T.view(2, 2 * middle + 1, 2 * middle + 1)
-        return by_pixels(mixer, x, seen, lambda dy, dx: bias[:, middle - dy, middle - dx])
+        return by_pixels(mixer, x, visible, lambda dy, dx: bias[:, middle - dy, middle - dx])
 
     assert_same((mixer, parameters(mixer)), (oracle, parameters(mixer)), normal(2, 8, *size))
 
@@ -138,7 +140,7 @@ def test_grid_by_pixels(size, grid):
     mixer = randomize(GridAttention(8, 2, 0, grid_size=grid)).double()
     stride = [-(-length // grid) for length in size]
 
-    def seen(place, length):
+    def visible(place, length):
         step = -(-length // grid)
         return list(range(place % step, length, step))
 
@@ -148,7 +150,7 @@ def test_grid_by_pixels(size, grid):
         def steps(dy, dx):
             return bias[:, grid - 1 - dy // stride[0], grid - 1 - dx // stride[1]]
 
-        return by_pixels(mixer, x, seen, steps)
+        return by_pixels(mixer, x, visible, steps)
 
     assert_same((mixer, parameters(mixer)), (oracle, parameters(mixer)), normal(2, 8, *size))
 

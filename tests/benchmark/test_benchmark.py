@@ -9,10 +9,10 @@ from PIL import Image
 
 from denoise.benchmark.attention import (
     TorchvisionSwin,
-    facts,
     growth,
     image,
     inference,
+    properties,
     training,
 )
 from denoise.benchmark.data import data
@@ -46,7 +46,7 @@ def test_peak_memory_is_what_is_held_at_once():
 
 
 def test_facts_are_laid_out():
-    table = facts(mixers("swin", "mdta", "none"), 64)
+    table = properties(mixers("swin", "mdta", "none"), 64)
     assert table["swin"]["sees"] == "7 px"
     assert table["swin"]["shifts by"] == "8 px"
     assert table["mdta"]["sees"] == "image"
@@ -59,7 +59,7 @@ def test_growth_stops_where_the_next_would_be_too_large(tmp_path):
     rows = growth(some, [16, 32, 64], rounds=1, seconds=60, mib=1.0)
     assert {row["side"] for row in rows if row["form"] == "none"} == {16, 32, 64}
     assert {row["side"] for row in rows if row["form"] == "swin"} < {16, 32, 64}
-    families = {name: mixer.facts.family for name, mixer in some.items()}
+    families = {name: mixer.properties.family for name, mixer in some.items()}
     plot_growth(rows, families, tmp_path / "growth.png")
     with Image.open(tmp_path / "growth.png") as picture:
         assert picture.width > 1000

@@ -44,9 +44,9 @@ def test_errors_that_are_ours_keep_their_traceback(command, monkeypatch):
 
 
 def test_a_sweep_ends_with_a_table_and_survives_a_failure(command, photos, tmp_path, capfd):
-    words = ("trainer.max_steps=1", "trainer.val_check_interval=1", "hydra.sweep.dir=sweep")
+    options = ("trainer.max_steps=1", "trainer.val_check_interval=1", "hydra.sweep.dir=sweep")
     with pytest.raises(SystemExit, match="num_blocks has 4 levels"):
-        command("train", "-m", *QUICK, *words, "norm=layernorm,dyt",
+        command("train", "-m", *QUICK, *options, "norm=layernorm,dyt",
                 "backbone.num_heads=[1],[1,2,4,8]")  # fmt: skip
     with (tmp_path / "sweep" / "summary.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -73,9 +73,9 @@ def test_a_sweep_ends_with_a_table_and_survives_a_failure(command, photos, tmp_p
 
 
 def test_jobs_of_a_sweep_do_not_leak_seeds(command, photos, tmp_path):
-    words = ("trainer.max_steps=1", "trainer.val_check_interval=1", "pictures=false")
-    command("train", "-m", *QUICK, *words, "norm=dyt,layernorm", "hydra.sweep.dir=sweep")
-    command("train", *QUICK, *words, "norm=layernorm", "hydra.run.dir=alone")
+    options = ("trainer.max_steps=1", "trainer.val_check_interval=1", "pictures=false")
+    command("train", "-m", *QUICK, *options, "norm=dyt,layernorm", "hydra.sweep.dir=sweep")
+    command("train", *QUICK, *options, "norm=layernorm", "hydra.run.dir=alone")
     results = [
         json.loads((tmp_path / place / "results.json").read_text())["images"]
         for place in ("sweep/1", "alone")

@@ -111,8 +111,8 @@ def test_onnx_states_its_interface(bounded):
     assert session.get_inputs()[0].shape == ["batch", 3, "height", "width"]
     assert session.get_outputs()[0].shape == ["batch", 3, "height", "width"]
     stated = session.get_modelmeta().custom_metadata_map
-    assert {k: stated[k] for k in ("channels", "sigma_map", "unit", "normalisation")} == {
-        "channels": "3", "sigma_map": "True", "unit": "2", "normalisation": "[0, 1]",
+    assert {k: stated[k] for k in ("channels", "sigma_map", "size_multiple", "normalisation")} == {
+        "channels": "3", "sigma_map": "True", "size_multiple": "2", "normalisation": "[0, 1]",
     }  # fmt: skip
     for size in [(1, 3, 45, 77), (4, 3, 64, 64), (1, 3, 5, 4)]:
         x, sigma = torch.rand(size), 50 * torch.rand(size[0])
@@ -216,10 +216,10 @@ def test_tiles_of_the_runner_are_exact(attention):
     net = randomize(small(attention)).double()
     about = interface(net, 3, 3, smallest=1)
     if about.halo is None:
-        assert net.blockers()
+        assert net.global_layers()
         return
-    x = torch.rand(1, 3, 2 * about.halo + 9 * about.align + 2, about.align + 6).double()
-    least = max(about.least, 2 * about.halo + 4 * about.align)
+    x = torch.rand(1, 3, 2 * about.halo + 9 * about.alignment + 2, about.alignment + 6).double()
+    min_size = max(about.min_size, 2 * about.halo + 4 * about.alignment)
 
     def restore(tile):
         with torch.no_grad():
@@ -227,10 +227,10 @@ def test_tiles_of_the_runner_are_exact(attention):
 
     for image in (x, x.mT) if attention in ("none", "swin") else (x,):
         whole = restore(image.contiguous().numpy())
-        tiles = runner.tiled(image.contiguous().numpy(), restore, about, least)
+        tiles = runner.tiled(image.contiguous().numpy(), restore, about, min_size)
         scale = np.abs(whole).max()
         assert np.abs(tiles - whole).max() < 1e-10 * scale
-        with pytest.raises(ValueError, match=f"give --tile {least} or more"):
+        with pytest.raises(ValueError, match=f"give --tile {min_size} or more"):
             runner.tiled(whole, restore, about, 2 * about.halo + 2)
 
 
@@ -247,7 +247,7 @@ def test_every_attention_exports_or_says_why_not(attention, form, tmp_path):
     try:
         made = capture(net, 3)
     except program.ExportError:
-        if any(m.facts.export for m in net.modules() if hasattr(m, "facts")):
+        if any(m.properties.export for m in net.modules() if hasattr(m, "properties")):
             return
         raise
     about = interface(net, 3, 3, smallest_side(made, net, 3))
@@ -308,9 +308,9 @@ class TestHandOver:
 
     def test_a_layer_that_states_it_cannot_is_believed(self, monkeypatch):
         net = small("mdta")
-        facts = type(net.encoder[0][0].mixer).facts.fget(net.encoder[0][0].mixer)
-        facts = type(facts)(**(vars(facts) | {"export": "it is odd"}))
-        monkeypatch.setattr(type(net.encoder[0][0].mixer), "facts", facts)
+        properties = type(net.encoder[0][0].mixer).properties.fget(net.encoder[0][0].mixer)
+        properties = type(properties)(**(vars(properties) | {"export": "it is odd"}))
+        monkeypatch.setattr(type(net.encoder[0][0].mixer), "properties", properties)
         with pytest.raises(program.ExportError, match=r"encoder\.0\.0\.mixer \(MDTA\): it is odd"):
             capture(net, 3)
 

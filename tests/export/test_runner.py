@@ -16,7 +16,7 @@ class Same:
     """A model that gives what it gets, and notes the tiles."""
 
     channels = out_channels = 3
-    unit = smallest = align = least = 1
+    size_multiple = smallest = alignment = min_size = 1
     halo, takes_sigma = 0, False
 
     def __init__(self, path=None, **about):
@@ -29,11 +29,11 @@ class Same:
 
 
 @pytest.mark.parametrize(
-    ("halo", "align", "side"),
+    ("halo", "alignment", "side"),
     [(None, 64, 512), (67, 8, 512), (180, 8, 512), (185, 64, 690), (484, 8, 1312)],
 )
-def test_the_runner_chooses_tiles_that_work(halo, align, side):
-    model = Same(halo=halo, align=align, unit=8, smallest=65, least=72)
+def test_the_runner_chooses_tiles_that_work(halo, alignment, side):
+    model = Same(halo=halo, alignment=alignment, size_multiple=8, smallest=65, min_size=72)
     image = photo(side + 401, side + 57, 1)
     assert (runner.restore(image, model, None, None, 64) == image).all()
     assert len(model.tiles) > 1

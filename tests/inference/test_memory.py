@@ -105,21 +105,21 @@ class TestChoice:
     @pytest.mark.parametrize("memory", ["3MB", "50MB", "400MB"])
     def test_largest_that_fits(self, attention, memory):
         net, memory = backbone(f"attention={attention}"), parse_memory(memory)
-        side = choose_tile(net, 3, 1000, 701, memory, unit=8)
+        side = choose_tile(net, 3, 1000, 701, memory, size_multiple=8)
         assert side % 8 == 0
         assert peak_bytes(net, 3, side, min(side, 704)) <= memory
         assert peak_bytes(net, 3, side + 8, min(side + 8, 704)) > memory
 
     def test_the_whole_where_it_fits(self):
         net = backbone("attention=mdta")
-        assert choose_tile(net, 3, 99, 130, parse_memory("1GB"), unit=8) == 136
+        assert choose_tile(net, 3, 99, 130, parse_memory("1GB"), size_multiple=8) == 136
         exactly = peak_bytes(net, 3, 104, 136)
-        assert choose_tile(net, 3, 99, 130, exactly, unit=8) == 136
-        assert choose_tile(net, 3, 99, 130, exactly - 1, unit=8) < 136
+        assert choose_tile(net, 3, 99, 130, exactly, size_multiple=8) == 136
+        assert choose_tile(net, 3, 99, 130, exactly - 1, size_multiple=8) < 136
 
     def test_too_little(self):
         with pytest.raises(ValueError, match=r"memory=1000 bytes hold no tile of 8 px, which take"):
-            choose_tile(backbone("attention=mdta"), 3, 99, 130, 1000, unit=8)
+            choose_tile(backbone("attention=mdta"), 3, 99, 130, 1000, size_multiple=8)
 
 
 @pytest.mark.gpu

@@ -18,7 +18,7 @@ from denoise.inference.tiling import (
     restore_tiled,
     seam_energy,
 )
-from denoise.receptive_field import Around
+from denoise.receptive_field import Radius
 
 TWO = (
     "backbone.dim=8", "backbone.num_blocks=[2,2]", "backbone.num_heads=[1,2]",
@@ -41,10 +41,10 @@ def backbone(*words):
 
 def side_and_length(net):
     """A side of tiles that exceeds twice the halo, and a length that takes three."""
-    around, align = halo(net.reach), net.reach.align
-    side = 2 * around + 2 * align + 16
-    side -= side % net.unit
-    return side, 2 * (side - around) + align + 5
+    around, alignment = halo(net.receptive_field), net.receptive_field.alignment
+    side = 2 * around + 2 * alignment + 16
+    side -= side % net.size_multiple
+    return side, 2 * (side - around) + alignment + 5
 
 
 def assert_tiles_give_the_whole(net, height=None, width=None, sigma=None, tolerance=1e-10):
@@ -65,7 +65,7 @@ class TestExact:
     def test_four_levels(self, name, axis):
         words = MIX if name == "mix" else [f"attention={name}"]
         net = backbone(*FOUR, "feedforward=mlp", *words)
-        if net.reach is None:
+        if net.receptive_field is None:
             return
         assert_tiles_give_the_whole(net, *((5, None) if axis else (None, 5)))
 
@@ -104,14 +104,14 @@ class TestExact:
         ):
             net = backbone(*TWO, *words)
             x = image(1, 3, 120, 6)
-            first = halo(net.reach) + 8 - halo(net.reach) % 8
-            span = Axis(120, net.reach, net.unit).span(first, first + 8)
-            output, least = Box(first, first + 8, 0, 6), Box(*span, 0, 6)
+            first = halo(net.receptive_field) + 8 - halo(net.receptive_field) % 8
+            span = Axis(120, net.receptive_field, net.size_multiple).span(first, first + 8)
+            output, min_size = Box(first, first + 8, 0, 6), Box(*span, 0, 6)
             with torch.no_grad():
                 whole = net(x)[..., first : first + 8, :]
             for tile, same in (
-                (Tile(output, least), True),
-                (Tile(output, Box(*(a + b for a, b in zip(least, worse, strict=True)))), False),
+                (Tile(output, min_size), True),
+                (Tile(output, Box(*(a + b for a, b in zip(min_size, worse, strict=True)))), False),
             ):
                 part = restore_tile(net, x, None, (120, 6), tile)
                 error = (part - whole).abs().max() / whole.abs().max()
@@ -186,8 +186,10 @@ class TestBlended:
             for parameter in net.parameters():
                 parameter *= 0.3  # about the size of trained ones
             whole = net(x)
-        overlap, deviation = measure_overlap(net, x, None, (70, 101), 48, net.unit, net.align)
-        tiles = plan_blended(70, 101, 48, overlap, net.unit, net.align)
+        overlap, deviation = measure_overlap(
+            net, x, None, (70, 101), 48, net.size_multiple, net.alignment
+        )
+        tiles = plan_blended(70, 101, 48, overlap, net.size_multiple, net.alignment)
         out = join(restore_tiled(net, x, None, tiles), torch.full_like(x, torch.nan))
         assert 1e-9 < (out - whole).abs().max() < 0.1
         assert overlap in (16, 24, 32)
@@ -205,7 +207,7 @@ def test_seams_show_where_tiles_are_cut_without_a_halo():
     def blur(x, sigma):
         return F.conv2d(x, kernel, padding=2)
 
-    exact = plan(90, 101, 40, Around(2), 1)
+    exact = plan(90, 101, 40, Radius(2), 1)
     out = join(restore_tiled(blur, x, None, exact), torch.zeros_like(x))
     whole = blur(x, None)
     assert seam_energy(out, exact) == pytest.approx(seam_energy(whole, exact), rel=1e-9)
@@ -254,7 +256,7 @@ class TestEnsemble:
             whole = SelfEnsemble(net)(x)
         tiles = plan_for(net, *x.shape[2:], side, mirrored=True)
         assert len(tiles) >= 4
-        pieces = restore_ensembled(net, x, None, tiles, net.reach, net.unit)
+        pieces = restore_ensembled(net, x, None, tiles, net.receptive_field, net.size_multiple)
         out = join(pieces, torch.full_like(x, torch.nan))
         assert (out - whole).abs().max() <= 1e-10 * whole.abs().max()
         within = join(restore_tiled(SelfEnsemble(net), x, None, tiles), torch.zeros_like(x))

@@ -22,16 +22,16 @@ def test_flex_is_tiles(size, kernel, border, monkeypatch):
     kernel = [min(kernel, length) if border == "shift" else kernel for length in size]
     qkv = normal(2, *size, 3, 2, 4)
     what = qkv, normal(2, 13, 13), tuple(kernel), border
-    expected = _backends.by_tiles(*what)
-    torch.testing.assert_close(_backends.by_flex(*what), expected, rtol=0, atol=1e-10)
+    expected = _backends.tiled_attention(*what)
+    torch.testing.assert_close(_backends.flex_attention_2d(*what), expected, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize(("H", "W"), [(40, 50), (20, 100), (300, 7)])
 def test_blocks_hold_all_neighbors(H, W):
     y, x = torch.arange(H * W) // W, torch.arange(H * W) % W
     first = [(p - 3).clamp(0, n - 7)[:, None] for p, n in ((y, H), (x, W))]
-    seen = [(p >= f) & (p < f + 7) for p, f in zip((y, x), first, strict=True)]
-    query, key = (seen[0] & seen[1]).nonzero().T // _backends.BLOCK
+    visible = [(p >= f) & (p < f + 7) for p, f in zip((y, x), first, strict=True)]
+    query, key = (visible[0] & visible[1]).nonzero().T // _backends.BLOCK
     held = _backends.blocks(H, W, 7, None, y.device).to_dense()[0, 0]
     assert held[query, key].all()
     assert held.float().mean() < 1
@@ -52,7 +52,7 @@ def test_natten_is_tiles(size, dilation):
 
 
 def test_auto_tells_once_what_it_took(caplog, monkeypatch):
-    _backends._tell.cache_clear()
+    _backends._log_backend.cache_clear()
     monkeypatch.setattr(_backends.log, "disabled", False)  # Hydra's quiet scripts turn it off
     mixer = NeighborhoodAttention(8, 2, 0)
     with caplog.at_level(logging.INFO):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from denoise.layers.conv1x1 import Pointwise
+from denoise.layers.conv1x1 import Conv1x1
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -13,7 +13,7 @@ from denoise.layers.conv1x1 import Pointwise
 @pytest.mark.parametrize("size", [(1, 5, 7, 1, 1), (2, 48, 127, 9, 14), (17, 3, 4, 3, 2)])
 def test_is_a_convolution(size, bias, dtype, threads):
     batch, inputs, outputs, height, width = size
-    ours, plain = Pointwise(inputs, outputs, bias=bias), nn.Conv2d(inputs, outputs, 1, bias=bias)
+    ours, plain = Conv1x1(inputs, outputs, bias=bias), nn.Conv2d(inputs, outputs, 1, bias=bias)
     plain.load_state_dict(ours.state_dict())
     ours, plain = ours.to(dtype), plain.to(dtype)
     x = torch.randn(batch, inputs, height, width).to(dtype, memory_format=torch.channels_last)

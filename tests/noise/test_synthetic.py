@@ -21,7 +21,7 @@ from denoise.noise.synthetic import (
     SaltPepper,
     Speckle,
     noise_level,
-    to_unit,
+    sigma_to_unit,
 )
 
 NOISES = {
@@ -108,7 +108,7 @@ def test_images_of_a_batch_differ(noise):
 
 
 def test_grey_levels():
-    assert to_unit(255) == 1
+    assert sigma_to_unit(255) == 1
     clean = torch.zeros(2, 3, 4, 4)
     noisy = torch.stack([torch.full((3, 4, 4), 10 / 255), torch.full((3, 4, 4), -20 / 255)])
     torch.testing.assert_close(noise_level(noisy, clean), torch.tensor([10.0, 20.0]))
@@ -140,16 +140,16 @@ def test_poisson_gaussian_adds_the_variances():
     value, peak, sigma = 0.4, 50, 20
     noisy = PoissonGaussian(peak, sigma)(flat(value), seeded())
     assert noisy.mean().item() == pytest.approx(value, rel=0.01)
-    assert noisy.var().item() == pytest.approx(value / peak + to_unit(sigma) ** 2, rel=0.01)
+    assert noisy.var().item() == pytest.approx(value / peak + sigma_to_unit(sigma) ** 2, rel=0.01)
 
 
 def test_speckle_is_scikit_images():
     values = torch.linspace(0, 1, 4).double()
     clean = values.view(1, 4, 1, 1).expand(1, 4, 300, 300)
     noisy = Speckle(25)(clean, seeded())[0]
-    peer = random_noise(clean[0].numpy(), "speckle", rng=0, clip=False, var=to_unit(25) ** 2)
+    peer = random_noise(clean[0].numpy(), "speckle", rng=0, clip=False, var=sigma_to_unit(25) ** 2)
     np.testing.assert_allclose(noisy.std((1, 2)), peer.std((1, 2)), rtol=0.02)
-    torch.testing.assert_close(noisy.std((1, 2)), values * to_unit(25), rtol=0.02, atol=1e-12)
+    torch.testing.assert_close(noisy.std((1, 2)), values * sigma_to_unit(25), rtol=0.02, atol=1e-12)
 
 
 @pytest.mark.parametrize("amount", [0, 0.1, 1])
@@ -183,7 +183,7 @@ def test_jpeg_follows_the_gaussian_and_is_clipped(cat):
     noisy = Jpeg(50, 20)(cat, seeded())
     assert (noisy.min(), noisy.max()) == (0, 1)
     black = Jpeg(50, 10)(flat(0.0, (1, 1, 160, 160)), seeded())  # the clipped half is not coded
-    assert black.mean().item() == pytest.approx(to_unit(50) / math.sqrt(2 * math.pi), rel=0.1)
+    assert black.mean().item() == pytest.approx(sigma_to_unit(50) / math.sqrt(2 * math.pi), rel=0.1)
 
 
 def test_jpeg_refuses_other_channels():
@@ -195,15 +195,15 @@ def correlation(error, distance):
     return ((error[..., distance:] * error[..., :-distance]).mean() / error.square().mean()).item()
 
 
-@pytest.mark.parametrize("grain", [0.5, 1.0, 2.5])
-def test_correlated_has_the_std_and_the_grain(grain):
+@pytest.mark.parametrize("correlation_sigma", [0.5, 1.0, 2.5])
+def test_correlated_has_the_std_and_the_grain(correlation_sigma):
     clean = flat(size=(8, 1, 300, 300))
-    error = Correlated(25, grain)(clean, seeded()) - clean
-    assert error.std().item() == pytest.approx(to_unit(25), rel=0.02)
+    error = Correlated(25, correlation_sigma)(clean, seeded()) - clean
+    assert error.std().item() == pytest.approx(sigma_to_unit(25), rel=0.02)
     for distance in (1, 2, 4, 8):
-        expected = math.exp(-((distance / grain) ** 2) / 4)  # of the blur with itself
-        if grain < 1:  # the sampled Gaussian departs from the continuous one
-            taps = np.exp(-0.5 * (np.arange(-9, 10) / grain) ** 2)
+        expected = math.exp(-((distance / correlation_sigma) ** 2) / 4)  # of the blur with itself
+        if correlation_sigma < 1:  # the sampled Gaussian departs from the continuous one
+            taps = np.exp(-0.5 * (np.arange(-9, 10) / correlation_sigma) ** 2)
             expected = (taps[distance:] * taps[:-distance]).sum() / (taps**2).sum()
         assert correlation(error, distance) == pytest.approx(expected, abs=0.02)
         assert correlation(error.mT, distance) == pytest.approx(expected, abs=0.02)
@@ -212,7 +212,7 @@ def test_correlated_has_the_std_and_the_grain(grain):
 def test_correlated_is_stationary_up_to_the_border():
     clean = flat(size=(4000, 1, 12, 12))
     spread = (Correlated(25, 2.0)(clean, seeded()) - clean).std(0)
-    np.testing.assert_allclose(spread, to_unit(25), rtol=0.06)  # 5 standard errors
+    np.testing.assert_allclose(spread, sigma_to_unit(25), rtol=0.06)  # 5 standard errors
 
 
 def test_correlated_draws_a_grain_per_image():
@@ -220,7 +220,7 @@ def test_correlated_draws_a_grain_per_image():
     error = Correlated(25, [0.2, 4.0])(clean, seeded(3)) - clean
     grains = [correlation(image, 1) for image in error]
     assert abs(grains[0] - grains[1]) > 0.01
-    np.testing.assert_allclose(error.std((1, 2, 3)), to_unit(25), rtol=0.1)
+    np.testing.assert_allclose(error.std((1, 2, 3)), sigma_to_unit(25), rtol=0.1)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_correlated_draws_a_grain_per_image():
         (SaltPepper, {"amount": 1.5}),
         (Jpeg, {"sigma": 0, "quality": 0}),
         (Jpeg, {"sigma": 0, "quality": [50, 101]}),
-        (Correlated, {"sigma": 25, "grain": 0}),
+        (Correlated, {"sigma": 25, "correlation_sigma": 0}),
     ],
 )
 def test_bad_strengths_are_refused(noise, options):

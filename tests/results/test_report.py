@@ -17,9 +17,9 @@ from runs import plain, save
 from skimage.data import camera, chelsea
 
 from denoise.data.sets import ImageSet
-from denoise.evaluation.evaluate import averages, measure
+from denoise.evaluation.evaluate import averages, evaluate
 from denoise.evaluation.protocols import Kair, Real
-from denoise.results.figures import BRIGHTEST, HEAT, Extremes, heat
+from denoise.results.figures import BRIGHTEST, HEAT, BestAndWorst, error_map
 from denoise.results.html import chart
 from denoise.results.record import environment
 from denoise.results.report import write_report
@@ -73,8 +73,8 @@ class Page(HTMLParser):
 
 
 def report(folder, sets, sigmas=(25,), protocol=None, baselines=None, net=model, count=2):
-    protocol, extremes = protocol or Kair(), Extremes(count)
-    rows = measure(net, sets, protocol, sigmas, baselines or {}, "cpu", [extremes])
+    protocol, extremes = protocol or Kair(), BestAndWorst(count)
+    rows = evaluate(net, sets, protocol, sigmas, baselines or {}, "cpu", [extremes])
     record = {
         "checkpoint": "runs/<b>best</b>.ckpt",
         "protocol": protocol.name,
@@ -207,7 +207,12 @@ def test_crops_show_pixels_as_squares(tmp_path):
 
 def test_heat_runs_from_none_to_the_brightest():
     error = torch.tensor([[0.0, BRIGHTEST / 2, BRIGHTEST, 255.0]]) / 255
-    assert [tuple(c) for c in np.asarray(heat(error))[0]] == [HEAT[0], HEAT[2], HEAT[4], HEAT[4]]
+    assert [tuple(c) for c in np.asarray(error_map(error))[0]] == [
+        HEAT[0],
+        HEAT[2],
+        HEAT[4],
+        HEAT[4],
+    ]
 
 
 def test_a_model_without_numbers_is_shown_as_such(tmp_path):

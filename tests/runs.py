@@ -1,5 +1,7 @@
 """Small runs and checkpoints for the tests of several rooms."""
 
+import os
+
 import torch
 from harness import config
 from hydra.utils import instantiate
@@ -37,3 +39,13 @@ def save(path, resolved, **changes):
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save({"state_dict": state, "config": resolved} | changes, path)
     return net
+
+
+def is_a_short_line(error):
+    text = str(error.value)
+    return "\n" not in text and len(text) < 200 and "weights_only" not in text
+
+
+class Bomb:
+    def __reduce__(self):
+        return os.mkdir, ("exploded",)

@@ -15,7 +15,7 @@ FLOORS = {
     "training": 5, "study": 5, "export": 5, "benchmark": 5,
     "cli": 6,
 }  # fmt: skip
-HYDRA = {"denoise/weights/checkpoint.py"}
+HYDRA = {"denoise/weights/validate.py"}
 LIGHTNING = "denoise/benchmark/train.py"  # times the training command from within
 FILES = sorted((ROOT / "denoise").rglob("*.py"))
 

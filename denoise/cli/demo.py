@@ -22,7 +22,7 @@ from denoise.inference.memory import parse_memory
 from denoise.inference.restorer import Restorer
 from denoise.metrics import psnr, ssim
 from denoise.results.tables import echo
-from denoise.weights.checkpoint import open_model
+from denoise.weights.load import open_model
 
 NONE = "none: clean my picture"
 

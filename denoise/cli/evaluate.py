@@ -14,7 +14,7 @@ from denoise.evaluation.evaluate import evaluate
 from denoise.results.figures import BestAndWorst, Strips
 from denoise.results.report import write_report
 from denoise.results.save import save_results
-from denoise.weights.checkpoint import open_model
+from denoise.weights.load import open_model
 
 
 @hydra_main

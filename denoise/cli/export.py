@@ -8,7 +8,7 @@ from denoise.cli.hydra_main import hydra_main
 from denoise.export.export_model import hand_over
 from denoise.results.model_card import results_of
 from denoise.results.tables import echo
-from denoise.weights.checkpoint import load_model
+from denoise.weights.load import load_model
 
 
 @hydra_main

@@ -22,7 +22,7 @@ from denoise.inference.memory import left_of, parse_memory
 from denoise.inference.restorer import Report, Restorer
 from denoise.malloc import tune_malloc
 from denoise.results.tables import echo
-from denoise.weights.checkpoint import open_model
+from denoise.weights.load import open_model
 
 
 @hydra_main

@@ -19,7 +19,8 @@ from denoise.results.save import save_results
 from denoise.results.tables import echo
 from denoise.training.datamodule import Images
 from denoise.training.module import Denoiser
-from denoise.weights.checkpoint import find_checkpoint, load_model
+from denoise.training.resume import find_checkpoint
+from denoise.weights.load import load_model
 
 
 @hydra_main

@@ -13,7 +13,7 @@ USE = {
 With the package `denoise` installed (nothing in the files is executed):
 
 ```python
-from denoise.weights.checkpoint import load_model
+from denoise.weights.load import load_model
 
 net, config = load_model("FOLDER")
 restored = net(noisy{sigma})  # {shape}

@@ -11,14 +11,14 @@ from denoise.backbone.restormer import from_official
 STAGES = ("encoder_level1", "encoder_level2", "encoder_level3", "latent")
 
 
-def is_official(contents: Any) -> bool:
+def is_published(contents: Any) -> bool:
     """Tell whether the contents of a file are those of a published Restormer."""
     return {"patch_embed.proj.weight", "encoder_level1.0.attn.temperature"} <= _state(
         contents
     ).keys()
 
 
-def official_model(contents: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def published_model(contents: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Give the weights as named here, and a resolved config that builds their net.
 
     Args:

@@ -26,7 +26,7 @@ from denoise.export.torch_export import (
     write_pt2,
 )
 from denoise.results.model_card import describe, results_of
-from denoise.weights.checkpoint import load_model
+from denoise.weights.load import load_model
 
 TINY = ("backbone.num_blocks=[1,1]", "backbone.num_heads=[1,2]", "backbone.num_refinement_blocks=0")
 ALL = ["README.md", "config.json", "model.json", "model.onnx", "model.pt2", "model.safetensors",

@@ -12,7 +12,7 @@ from runs import QUICK
 from denoise.training.callbacks import EMA
 from denoise.training.learning_rate import constant_cosine, warmup_cosine
 from denoise.training.module import Denoiser
-from denoise.weights.checkpoint import load_checkpoint, load_model
+from denoise.weights.load import load_checkpoint, load_model
 
 
 @pytest.fixture

@@ -1,0 +1,57 @@
+"""Reading of weights from files that are not trusted: plain tensors, never code."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+class CheckpointError(ValueError):
+    """A file that is not a checkpoint of this project, or is not safe to load."""
+
+
+def read_weights(path: str | Path) -> Any:
+    """Read the contents of a weights file without executing anything in it.
+
+    Args:
+        path: a file of `torch.save`, or .safetensors.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged or holds more than plain data.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint; give the path of a weights file")
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # torch warns of files refused below
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except ImportError as error:
+        raise CheckpointError(f"{path}: to read it: pip install 'denoise[export]'") from error
+    except PermissionError as error:
+        raise CheckpointError(f"{path}: not readable by you: change its permissions") from error
+    except Exception as error:
+        message = str(error)
+        # torch takes a text file for a pickle with unsupported operands
+        if "weights_only" in message and (
+            start.startswith((b"\x80", b"PK\3\4")) or "Unsupported operand" not in message
+        ):
+            raise CheckpointError(
+                f"{path}: holds more than weights, and code in a file is never run: ask for the "
+                "weights as .safetensors or a plain state dict"
+            ) from error
+        raise CheckpointError(
+            f"{path}: not a checkpoint, or a damaged one: download or train it again"
+        ) from error
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message, or the name of its class if it has none."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

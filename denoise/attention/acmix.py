@@ -1,4 +1,14 @@
-"""ACmix: local attention and a convolution made from the same projections."""
+r"""ACmix: local attention and a convolution made from the same projections.
+
+.. math::
+
+   y_i = \beta_1 \sum_{j \in S_k(i)} \operatorname{softmax}_j(q_i^\top k_j / \sqrt{D} +
+   b_{j-i}) v_j + \beta_2 \sum_{o} W_o \, [q; k; v]_{i+o}
+
+The square :math:`S_k(i)` holds the pixels of the image around :math:`i`; the second sum is a
+convolution over offsets :math:`o`, whose kernel is learned across heads. Both rates :math:`\beta`
+are learned from zero.
+"""
 
 import torch
 import torch.nn.functional as F

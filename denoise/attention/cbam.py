@@ -1,4 +1,14 @@
-"""Convolutional block attention: channels are weighed over the image, then pixels."""
+r"""Convolutional block attention: channels are weighed over the image, then pixels.
+
+.. math::
+
+   x' = x \cdot \sigma\big(M(\operatorname{mean} x) + M(\max x)\big), \qquad y_i = x'_i \cdot
+   \sigma\big(f_{k \times k} * [\max_c x'; \operatorname{mean}_c x']\big)_i
+
+:math:`M` is a perceptron over channels, applied to the mean and to the maximum of the image;
+:math:`f` a convolution of the maximum and mean over channels. The maximum over an image depends on
+single pixels, hence the dots in the picture, and grows with size and noise.
+"""
 
 from typing import Literal
 

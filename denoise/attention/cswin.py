@@ -1,4 +1,14 @@
-"""Cross-shaped window attention: pixels attend along stripes that cross the image."""
+r"""Cross-shaped window attention: pixels attend along stripes that cross the image.
+
+.. math::
+
+   y_i = \sum_{j \in S(i)} \operatorname{softmax}_j(q_i^\top k_j / \sqrt{D}) v_j +
+   (\operatorname{dw}_{3 \times 3} * v)_i
+
+:math:`S(i)` is the vertical stripe of the image that holds :math:`i` for half of the heads, the
+horizontal one for the other half. Cost grows with the length of a stripe, that is with the side of
+the image.
+"""
 
 import torch
 from torch import Tensor, nn

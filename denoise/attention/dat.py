@@ -1,4 +1,15 @@
-"""Deformable attention: pixels attend to a coarse grid of places that moves with the image."""
+r"""Deformable attention: pixels attend to a coarse grid of places that moves with the image.
+
+.. math::
+
+   p_c = \bar{p}_c + r \tanh(\theta(q)_c), \qquad y_i = \sum_c
+   \operatorname{softmax}_c(q_i^\top k(p_c) / \sqrt{D}) v(p_c) + (\operatorname{dw}_{3 \times
+   3} * q)_i
+
+The image is cut into cells :math:`c` with centres :math:`\bar{p}_c`; keys and values are read
+bilinearly at the moved places :math:`p_c`, whose offsets a small network :math:`\theta` finds from
+the queries.
+"""
 
 import torch
 import torch.nn.functional as F

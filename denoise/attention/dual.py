@@ -1,4 +1,12 @@
-"""Two mixers in one block, one after the other or side by side."""
+r"""Two mixers in one block, one after the other or side by side.
+
+.. math::
+
+   \text{sequence:} \quad y = f(x) + g\big(x + f(x)\big), \qquad \text{parallel:} \quad y =
+   f(x) + g(x)
+
+:math:`f` and :math:`g` are any two other mixers, as a spatial and a channel attention.
+"""
 
 import math
 from collections.abc import Callable

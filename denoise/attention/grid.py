@@ -1,4 +1,13 @@
-"""Grid attention: pixels attend to a coarse grid that spans the image."""
+r"""Grid attention: pixels attend to a coarse grid that spans the image.
+
+.. math::
+
+   y_i = \sum_{j \in G(i)} \operatorname{softmax}_j(q_i^\top k_j / \sqrt{D} + b_{j-i}) v_j,
+   \qquad G(i) = \{ j : j \equiv i \pmod{\lceil L / g \rceil} \}
+
+Per axis of :math:`L` pixels, so that the :math:`g \times g` keys of a pixel are spread evenly over
+the image.
+"""
 
 import torch
 from torch import Tensor, nn

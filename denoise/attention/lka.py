@@ -1,4 +1,13 @@
-"""Large kernel attention: each pixel is multiplied by a wide depthwise convolution around it."""
+r"""Large kernel attention: each pixel is multiplied by a wide depthwise convolution around it.
+
+.. math::
+
+   a = \operatorname{GELU}(W_1 x), \qquad y = W_3 \big( a \odot W_2 (\operatorname{dw}_{7
+   \times 7,\,\text{dilation } 3} * \operatorname{dw}_{5 \times 5} * a) \big)
+
+No softmax and no sigmoid: the two depthwise convolutions, together as wide as 23 x 23, gate the
+pixels.
+"""
 
 import torch.nn.functional as F
 from torch import Tensor, nn

@@ -1,4 +1,14 @@
-"""Multi-Dconv head transposed attention: channels attend to channels."""
+r"""Multi-Dconv head transposed attention: channels attend to channels.
+
+.. math::
+
+   A = \operatorname{softmax}\!\left(\tau \, \frac{Q^\top K}{\lVert Q \rVert \, \lVert K
+   \rVert}\right), \qquad Y = V A^\top
+
+:math:`Q, K, V` are the pixels by channels of one head after a 1 x 1 and a depthwise 3 x 3
+convolution; norms are taken over the pixels of each channel. The map :math:`A` is D x D, so that
+cost is linear in pixels, and each pixel reaches all others through it, but only as a sum.
+"""
 
 from typing import Any
 

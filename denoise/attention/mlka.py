@@ -1,4 +1,14 @@
-"""Multi-scale large kernel attention: wide convolutions of three sizes gate the pixels."""
+r"""Multi-scale large kernel attention: wide convolutions of three sizes gate the pixels.
+
+.. math::
+
+   [g; v] = W_1 x, \qquad y = W_2 \Big( v \odot \big[ W_s(\operatorname{dw}_{\text{far}, s} *
+   \operatorname{dw}_{\text{near}, s} * g_s) \odot (\operatorname{dw}_{\text{near}, s} * g_s)
+   \big]_{s = 1, 2, 3} \Big)
+
+Each scale :math:`s` has a third of the channels :math:`g_s` and kernels of its own: 3 and 5 with
+dilation 2, 5 and 7 with dilation 3, 7 and 9 with dilation 4.
+"""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,12 @@
-"""Neighbourhood attention: each pixel attends to the k x k pixels around it."""
+r"""Neighbourhood attention: each pixel attends to the k x k pixels around it.
+
+.. math::
+
+   y_i = \sum_{j \in N_k(i)} \operatorname{softmax}_j(q_i^\top k_j / \sqrt{D} + b_{j-i}) v_j
+
+:math:`N_k(i)` holds the k x k pixels nearest to :math:`i`, one dilation apart; at a border it moves
+inward, so that every pixel has as many keys.
+"""
 
 import torch
 from torch import Tensor, nn

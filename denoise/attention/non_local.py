@@ -1,4 +1,12 @@
-"""Non-local block: every pixel attends to every pixel."""
+r"""Non-local block: every pixel attends to every pixel.
+
+.. math::
+
+   y_i = W \sum_{j} \operatorname{softmax}_j\big(s \, \theta(x_i)^\top \phi(x_j)\big) g(x_j)
+
+The sum runs over all pixels, or over all places of the keys after pooling; cost is quadratic in
+pixels.
+"""
 
 import torch.nn.functional as F
 from torch import Tensor, nn

@@ -1,4 +1,11 @@
-"""No attention: the convolutional baseline."""
+"""No attention: the convolutional baseline.
+
+.. math::
+
+   y = x
+
+The block adds nothing for it: norm and attention are left out, the feed-forward remains.
+"""
 
 from torch import nn
 

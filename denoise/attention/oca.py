@@ -1,4 +1,12 @@
-"""Overlapping cross-attention: the pixels of a window attend to a larger window around it."""
+r"""Overlapping cross-attention: the pixels of a window attend to a larger window around it.
+
+.. math::
+
+   y_i = \sum_{j \in O(i)} \operatorname{softmax}_j(q_i^\top k_j / \sqrt{D} + b_{j-i}) v_j
+
+:math:`O(i)` is the window of :math:`i` and a margin around it, so that pixels at the edge of a
+window attend beyond it; windows are not shifted.
+"""
 
 import torch
 import torch.nn.functional as F

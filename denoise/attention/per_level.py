@@ -1,4 +1,8 @@
-"""A different attention on every level of the backbone."""
+"""A different attention on every level of the backbone.
+
+A composition, without a formula of its own: the full resolution of the U-Net may attend locally,
+where pixels are many, and the lowest one globally, where they are few.
+"""
 
 from collections.abc import Callable
 

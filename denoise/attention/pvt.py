@@ -1,4 +1,13 @@
-"""Spatial-reduction attention: pixels attend to a coarse grid of tokens."""
+r"""Spatial-reduction attention: pixels attend to a coarse grid of tokens.
+
+.. math::
+
+   z = \operatorname{LN}(\operatorname{conv}_{R \times R,\,\text{stride } R} * x), \qquad y_i =
+   \sum_{t} \operatorname{softmax}_t(q_i^\top k(z_t) / \sqrt{D}) v(z_t)
+
+One key stands for R x R pixels; their number still grows with the image, so cost is quadratic in
+pixels.
+"""
 
 import torch.nn.functional as F
 from torch import Tensor, nn

@@ -1,4 +1,12 @@
-"""Simplified channel attention: each channel is scaled by a linear map of the image's means."""
+r"""Simplified channel attention: each channel is scaled by a linear map of the image's means.
+
+.. math::
+
+   [a; b] = \operatorname{dw}_{3 \times 3} * W_1 x, \qquad z = a \odot b, \qquad y = W_3 \big(
+   z \odot W_2 \operatorname{mean}(z) \big)
+
+The mean runs over the image: every pixel changes the factor of each channel a little.
+"""
 
 from torch import Tensor, nn
 

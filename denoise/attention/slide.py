@@ -1,4 +1,13 @@
-"""Slide attention: each pixel attends to fixed and learned shifts of the image."""
+r"""Slide attention: each pixel attends to fixed and learned shifts of the image.
+
+.. math::
+
+   y_i = \sum_{o} \operatorname{softmax}_o(q_i^\top (\tilde{k}_o + b_o) / \sqrt{D})
+   \tilde{v}_o, \qquad \tilde{k}_o = (S_o + L_o) * k, \quad \tilde{v}_o = (S_o + L_o) * v
+
+For each of the k x k offsets :math:`o` a fixed depthwise kernel :math:`S_o` shifts by it, and a
+learned one :math:`L_o` of the same size deforms that; all are read at pixel :math:`i`.
+"""
 
 import torch
 import torch.nn.functional as F

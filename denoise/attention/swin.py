@@ -1,4 +1,14 @@
-"""Shifted-window attention: pixels attend within windows that move by half from block to block."""
+r"""Shifted-window attention: pixels attend within windows that move by half from block to block.
+
+.. math::
+
+   y_i = \sum_{j \in W(i)} \operatorname{softmax}_j(q_i^\top k_j / \sqrt{D} + b_{i-j}) v_j,
+   \qquad W(i) = \left\{ j : \left\lfloor \tfrac{j - s}{w} \right\rfloor = \left\lfloor
+   \tfrac{i - s}{w} \right\rfloor \right\}
+
+Per axis, with :math:`s = 0` in even blocks and :math:`s = w / 2` in odd ones: information crosses
+the edge of a window in the next block.
+"""
 
 import torch
 from torch import Tensor, nn

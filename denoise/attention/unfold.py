@@ -1,4 +1,12 @@
-"""Local attention: each pixel attends to the pixels of the k x k square around it."""
+r"""Local attention: each pixel attends to the pixels of the k x k square around it.
+
+.. math::
+
+   y_i = \sum_{j \in S_k(i)} \operatorname{softmax}_j(q_i^\top k_j / \sqrt{D} + b_{j-i}) v_j
+
+:math:`S_k(i)` is the k x k square centred at :math:`i`; places outside the image are left out, so
+that a border pixel has fewer keys.
+"""
 
 import torch
 import torch.nn.functional as F

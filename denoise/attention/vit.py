@@ -1,4 +1,13 @@
-"""Patch attention: tokens of p x p pixels attend to all tokens."""
+r"""Patch attention: tokens of p x p pixels attend to all tokens.
+
+.. math::
+
+   t = P x + \operatorname{dw}_{3 \times 3} * P x, \qquad u_a = \sum_b
+   \operatorname{softmax}_b(q_a^\top k_b / \sqrt{D}) v_b, \qquad y = U u
+
+:math:`P` makes one token of p x p pixels, :math:`U` writes p x p pixels from one token, each with
+weights of its own: a constant image comes out with a grid.
+"""
 
 import torch.nn.functional as F
 from torch import Tensor, nn

@@ -17,8 +17,8 @@ from denoise.evaluation.evaluate import evaluate
 from denoise.results.figures import Strips
 from denoise.results.save import save_results
 from denoise.results.tables import echo
-from denoise.training.datamodule import Images
-from denoise.training.module import Denoiser
+from denoise.training.datamodule import DenoisingDataModule
+from denoise.training.module import DenoisingModule
 from denoise.training.resume import find_checkpoint
 from denoise.weights.load import load_model
 
@@ -37,11 +37,13 @@ def main(config: DictConfig) -> None:
 
     made = instantiate({name: config[name] for name in plain if name != "trainer"}, _convert_="all")
     parts = ("backbone", "noise", "loss", "optimizer", "scheduler", "protocol", "sigma", "seed")
-    module = Denoiser(*(made[name] for name in parts), plain)
+    module = DenoisingModule(*(made[name] for name in parts), plain)
     if config.compile:
         module.net.compile(mode=None if config.compile is True else config.compile)
     batches = ("patch", "batch", "progressive", "shuffle_channels", "val_crop", "seed")
-    images = Images(made["train"], made["val"], **{name: made[name] for name in batches})
+    images = DenoisingDataModule(
+        made["train"], made["val"], **{name: made[name] for name in batches}
+    )
     trainer = instantiate(
         config.trainer, callbacks=[*made["callbacks"].values()], logger=[*made["logger"].values()]
     )

@@ -1,4 +1,4 @@
-"""What happens beside the training step: progress, pictures, averaged weights."""
+"""Lightning callbacks: averaged weights, pictures in TensorBoard, a progress bar."""
 
 import time
 from typing import Any
@@ -6,21 +6,23 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, ProgressBar, WeightAveraging
+from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.utilities.types import STEP_OUTPUT
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
-from torch.utils.tensorboard import SummaryWriter
 
 from denoise.results.figures import comparison_strip
+from denoise.training.module import DenoisingModule
 
 
 class EMA(WeightAveraging):
     """Exponential moving average of the weights, used for validation and in checkpoints.
 
     Args:
-        decay: weight of the old average; smaller at first, (1 + n) / (10 + n) after n updates, so
-            that short runs do not remember their start.
+        decay: Weight of the old average; at most (1 + n) / (10 + n) after n updates, so that the
+            average of a short run forgets its initial weights.
     """
 
     def __init__(self, decay: float) -> None:
@@ -32,10 +34,10 @@ class EMA(WeightAveraging):
 
 
 class Pictures(Callback):
-    """Writes noisy | restored | clean with PSNR and SSIM to TensorBoard at each validation.
+    """Writes noisy, restored and clean side by side, with scores, to TensorBoard.
 
     Args:
-        count: how many of the validation images.
+        count: Number of validation images that are written at each validation.
     """
 
     def __init__(self, count: int) -> None:
@@ -45,21 +47,23 @@ class Pictures(Callback):
         self,
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
-        outputs: dict[str, Tensor],
-        batch: Any,
+        outputs: STEP_OUTPUT,
+        batch: dict[str, Any],
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Write the strip of one validation image."""
+        """Write the comparison strip of one validation image."""
+        assert isinstance(pl_module, DenoisingModule)
+        assert isinstance(outputs, dict)
         for logger in trainer.loggers if batch_idx < self.count else ():
-            if isinstance(logger.experiment, SummaryWriter):
+            if isinstance(logger, TensorBoardLogger):
                 picture = comparison_strip(**outputs, score=pl_module.protocol.score)
                 name = f"val/{batch['set'][0]}/{batch['name'][0]}"
                 logger.experiment.add_image(name, picture, trainer.global_step, dataformats="HWC")
 
 
 class TrainingProgress(ProgressBar):
-    """Bar with loss, validation PSNR and images per second; a line for every validation."""
+    """Shows a bar with loss, PSNR and images per second, and prints a line per validation."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,14 +81,14 @@ class TrainingProgress(ProgressBar):
         self._images, self._seconds = 0, 0.0
 
     def disable(self) -> None:
-        """Show no bar, as Lightning asks on all processes but the first."""
+        """Hide the bar; Lightning calls this on all processes but the first."""
         self._bar.disable = True
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Show the bar."""
+        """Start the bar."""
         self._task = self._bar.add_task("", total=1.0, text="")
         self._bar.start()
-        self._mark = time.perf_counter()
+        self._last_time = time.perf_counter()
 
     def on_train_batch_end(
         self,
@@ -94,11 +98,12 @@ class TrainingProgress(ProgressBar):
         batch: dict[str, Any],
         batch_idx: int,
     ) -> None:
-        """Move the bar; ask for the last validation where the steps are spent."""
+        """Advance the bar; stop the run, after one more validation, at the last step."""
+        assert isinstance(pl_module, DenoisingModule)
         now = time.perf_counter()
         self._images += len(batch["clean"]) * trainer.world_size
-        self._seconds += now - self._mark
-        self._mark = now
+        self._seconds += now - self._last_time
+        self._last_time = now
         self.images_per_second = self._images / self._seconds
         values = self.get_metrics(trainer, pl_module)
         loss, psnr = values.get("train/loss"), values.get("val/psnr")
@@ -113,7 +118,7 @@ class TrainingProgress(ProgressBar):
             trainer.should_stop = True  # Lightning validates before it stops, if asked to
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Print a line that stays, and leave validation out of the images per second."""
+        """Print the scores, and keep validation out of the images per second."""
         if not trainer.sanity_checking and not self._bar.disable:
             values = trainer.callback_metrics
             self._console.print(
@@ -121,14 +126,14 @@ class TrainingProgress(ProgressBar):
                 f"val PSNR {values['val/psnr']:.2f} dB  SSIM {values['val/ssim']:.4f}  "
                 f"{self.images_per_second:.1f} images/s"
             )
-        self._mark = time.perf_counter()
+        self._last_time = time.perf_counter()
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._bar.stop()
 
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
-        """Take the bar away, so that the error can be read."""
+        """Remove the bar, so that the error stays readable."""
         self._bar.stop()

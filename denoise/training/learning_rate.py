@@ -1,15 +1,15 @@
-"""Learning-rate schedules: the factor on the learning rate after a share of the run."""
+"""Learning-rate schedules: the factor on the learning rate at a share of the run."""
 
 import math
 
 
 def warmup_cosine(progress: float, *, warmup: float, floor: float) -> float:
-    """Linear warm-up, then a half cosine (Loshchilov & Hutter 2017, arXiv 1608.03983).
+    """Return a linear warm-up, then a half cosine (Loshchilov & Hutter 2017, arXiv 1608.03983).
 
     Args:
-        progress: share of the run that is done, in [0, 1].
-        warmup: share of the run spent warming up.
-        floor: factor at the end of the run.
+        progress: Share of the run that is done, in [0, 1].
+        warmup: Share of the run spent warming up.
+        floor: Factor at the end of the run.
     """
     if progress < warmup:
         return max(progress / warmup, 1e-3)
@@ -17,12 +17,12 @@ def warmup_cosine(progress: float, *, warmup: float, floor: float) -> float:
 
 
 def constant_cosine(progress: float, *, constant: float, floor: float) -> float:
-    """Constant, then a half cosine: Restormer's recipe (Zamir et al. 2022, arXiv 2111.09881).
+    """Return 1, then a half cosine: Restormer's schedule (Zamir et al. 2022, arXiv 2111.09881).
 
     Args:
-        progress: share of the run that is done, in [0, 1].
-        constant: share of the run at the full learning rate.
-        floor: factor at the end of the run.
+        progress: Share of the run that is done, in [0, 1].
+        constant: Share of the run at the full learning rate.
+        floor: Factor at the end of the run.
     """
     angle = math.pi * min(max(progress - constant, 0) / (1 - constant), 1)
     return floor + (1 - floor) * (1 + math.cos(angle)) / 2

@@ -1,37 +1,38 @@
-"""The Lightning module: noise on the device, loss, optimizer, validation by protocol."""
+"""The Lightning module: draws noise, computes the loss, builds the optimizer, validates."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Timer
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
 from denoise.data.crops import to_float
 from denoise.evaluation.protocols import Protocol
 from denoise.noise.synthetic import noise_level
-from denoise.norm import match_layernorm
 
 
 class TrainingDivergedError(RuntimeError):
-    """The loss is no longer a number."""
+    """The loss is not finite."""
 
 
-class Denoiser(pl.LightningModule):
-    """Trains a backbone to take noise off clean images.
+class DenoisingModule(pl.LightningModule):
+    """Trains a network to remove noise from clean images to which noise was added.
 
     Args:
-        net: maps noisy (B, C, H, W), sigma (B,) to restored.
-        noise: maps clean, generator to noisy.
-        loss: maps restored, clean to a scalar.
-        optimizer: makes an optimizer from parameter groups.
-        schedule: maps the share of the run that is done to a factor on the learning rate.
-        protocol: makes and scores the noisy images of validation.
-        sigma: noise level of validation in grey levels.
-        seed: of the training noise.
-        config: how `net` was made, in plain containers; stored in every checkpoint.
+        net: Maps noisy (B, C, H, W) and sigma (B,) to restored.
+        noise: Maps clean and a generator to noisy.
+        loss: Maps restored and clean to a scalar.
+        optimizer: Builds an optimizer from parameter groups.
+        learning_rate_factor: Maps the share of the run that is done to a factor on the learning
+            rate.
+        protocol: Makes the noisy images of validation and scores the restored ones.
+        sigma: Noise level of validation in grey levels.
+        seed: Seed of the training noise.
+        config: Config of the run in plain containers, stored in every checkpoint.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class Denoiser(pl.LightningModule):
         noise: Callable[[Tensor, torch.Generator], Tensor],
         loss: nn.Module,
         optimizer: Callable[[Iterable], torch.optim.Optimizer],
-        schedule: Callable[[float], float],
+        learning_rate_factor: Callable[[float], float],
         protocol: Protocol,
         sigma: float,
         seed: int,
@@ -49,11 +50,11 @@ class Denoiser(pl.LightningModule):
         super().__init__()
         self.net, self.loss = net, loss
         self.noise, self.protocol, self.sigma = noise, protocol, sigma
-        self.make_optimizer, self.schedule = optimizer, schedule
+        self.build_optimizer, self.learning_rate_factor = optimizer, learning_rate_factor
         self.seed, self.config = seed, config
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
-        """Return the loss of one batch of crops, noise added here unless it was photographed."""
+        """Return the loss of a batch of crops; noise is added unless the batch holds noisy ones."""
         clean = to_float(batch["clean"])
         if "noisy" in batch:
             noisy = to_float(batch["noisy"])
@@ -63,11 +64,8 @@ class Denoiser(pl.LightningModule):
             seed = int(entropy.generate_state(1, np.uint64)[0])
             noisy = self.noise(clean, torch.Generator(self.device).manual_seed(seed))
         level = noise_level(noisy, clean)
-        if self.global_step == 0 and batch_idx == 0 and match_layernorm(self.net, noisy, level):
-            for parameter in self.net.parameters():  # the first process's, on all
-                parameter.data.copy_(self.trainer.strategy.broadcast(parameter.data))
         loss = self.loss(self.net(noisy, level), clean)
-        rate = self.optimizers().param_groups[0]["lr"]
+        rate = self.trainer.optimizers[0].param_groups[0]["lr"]
         if not torch.isfinite(loss):
             raise TrainingDivergedError(
                 f"the loss is {loss.item()} at step {self.global_step}, learning rate {rate:.2g}: "
@@ -78,7 +76,7 @@ class Denoiser(pl.LightningModule):
         return loss
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
-        """Score one whole image by the protocol and hand the three pictures to the callbacks."""
+        """Score one whole image by the protocol; return its noisy, restored and clean version."""
         clean = to_float(batch["clean"])
         real_noisy = to_float(batch["noisy"]) if "noisy" in batch else None
         sigma = self.sigma if self.protocol.needs_sigma else None
@@ -88,14 +86,17 @@ class Denoiser(pl.LightningModule):
             self.log(f"val/{name}", value.mean(), batch_size=1, sync_dist=True, prog_bar=True)
         return {"noisy": noisy, "restored": restored, "clean": clean}
 
-    def configure_optimizers(self) -> dict[str, Any]:
-        """Exempt vectors and scalars (norms, biases) from weight decay."""
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """Build the optimizer, without weight decay on vectors and scalars (norms, biases)."""
         matrices = [p for p in self.parameters() if p.ndim > 1]
         vectors = [p for p in self.parameters() if p.ndim <= 1]
-        groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
-        optimizer = self.make_optimizer([group for group in groups if group["params"]])
+        groups: list[dict[str, Any]] = [
+            {"params": matrices},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
+        optimizer = self.build_optimizer([group for group in groups if group["params"]])
         scheduler = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: self.schedule(self.progress())
+            optimizer, lambda step: self.learning_rate_factor(self.progress())
         )
         return {
             "optimizer": optimizer,
@@ -103,21 +104,16 @@ class Denoiser(pl.LightningModule):
         }
 
     def progress(self) -> float:
-        """Share of the run that is done, by steps or by time, whichever is further."""
+        """Return the share of the run that is done, by steps or by time, whichever is further."""
         shares = [0.0]
         if self.trainer.max_steps > 0:
             shares.append(self.global_step / self.trainer.max_steps)
-        for timer in self.trainer.callbacks:
-            if isinstance(timer, Timer) and timer.time_remaining() is not None:
+        for timer in self.trainer.callbacks:  # type: ignore[attr-defined]  # set by a connector
+            if isinstance(timer, Timer) and (remaining := timer.time_remaining()) is not None:
                 elapsed = timer.time_elapsed()
-                shares.append(elapsed / (elapsed + timer.time_remaining()))
+                shares.append(elapsed / (elapsed + remaining))
         return min(max(shares), 1.0)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store how the network was made beside its weights."""
+        """Store the config beside the weights."""
         checkpoint["config"] = dict(self.config)
-
-
-def sigmas(sigma: float | Sequence[float]) -> list[float]:
-    """Noise levels as a list, from one or several."""
-    return [sigma] if isinstance(sigma, int | float) else list(sigma)

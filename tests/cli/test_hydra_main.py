@@ -38,7 +38,7 @@ def test_what_is_refused_is_answered_in_a_line(command, word, answer):
 def test_errors_that_are_ours_keep_their_traceback(command, monkeypatch):
     from denoise.cli import train
 
-    monkeypatch.setattr(train, "Denoiser", lambda *_: 1 / 0)
+    monkeypatch.setattr(train, "DenoisingModule", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         command("train", "hydra.run.dir=run")
 

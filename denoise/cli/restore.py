@@ -14,13 +14,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from denoise.cli.hydra_main import choose_device, hydra_main
 from denoise.data.crops import to_float
-from denoise.evaluation.baselines import estimate_sigma
 from denoise.image_io.photo import Photo, read_photo
 from denoise.image_io.read import ImageError
 from denoise.image_io.write import FORMATS, check_target, write_photo
 from denoise.inference.memory import left_of, parse_memory
 from denoise.inference.restorer import Report, Restorer
 from denoise.malloc import tune_malloc
+from denoise.noise.estimation import central_window, model_sigma
 from denoise.results.tables import echo
 from denoise.weights.load import open_model
 
@@ -78,9 +78,8 @@ def restored(
 
     pages, lines = [], list(photo.notes)
     for page in photo.pages:
-        level = sigma
+        level = model_sigma(centre(page), sigma).item() if asks else sigma
         if asks and sigma is None:
-            level = estimate_sigma(middle(page))
             lines.append(f"noise estimated at sigma {level:.1f}")
         clean, report = restorer(page, level, advance)
         pages.append(clean)
@@ -99,11 +98,10 @@ def told(report: Report, pixels: int) -> str:
     return line
 
 
-def middle(page: np.ndarray) -> torch.Tensor:
-    """The middle of a page, at most 1024 x 1024 pixels, as (1, C, h, w) in [0, 1]."""
-    top, left = (max(0, (n - 1024) // 2) for n in page.shape[:2])
-    part = torch.from_numpy(page[top : top + 1024, left : left + 1024].copy())
-    return to_float(part).permute(2, 0, 1)[None]
+def centre(page: np.ndarray) -> torch.Tensor:
+    """Return the part of a page whose noise is estimated, (1, C, h, w), in [0, 1]."""
+    part = central_window(np.moveaxis(page, -1, 0))
+    return to_float(torch.from_numpy(part.copy()))[None]
 
 
 def plan(source: str, target: Path, overwrite: bool) -> tuple[list[tuple[Path, Path]], list[str]]:

@@ -13,6 +13,7 @@ import torch
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, denoise_wavelet
 from torch import Tensor
 
+from denoise.noise.estimation import estimate_sigma
 from denoise.noise.synthetic import sigma_to_unit
 
 
@@ -96,24 +97,11 @@ def bm3d(noisy: Tensor, sigma: float | None = None) -> Tensor:
     return _pixels(restore, noisy, sigma)
 
 
-def estimate_sigma(noisy: Tensor) -> float:
-    """Estimate the standard deviation of white noise, in grey levels, from the diagonal details.
-
-    The median rule of Donoho and Johnstone (1994) on Haar wavelets.
-
-    Args:
-        noisy: Images, (B, C, H, W), H and W at least 2.
-    """
-    rows = noisy[..., 1:, :] - noisy[..., :-1, :]
-    details = (rows[..., 1:] - rows[..., :-1]) / 2
-    return details.abs().median().item() / 0.6745 / sigma_to_unit(1.0)
-
-
 def _pixels(
     restore: Callable[[np.ndarray, float], np.ndarray], noisy: Tensor, sigma: float | None
 ) -> Tensor:
     """Run a function of (H, W, C) pixels and the noise level in their unit on a tensor."""
-    level = sigma_to_unit(estimate_sigma(noisy) if sigma is None else sigma)
+    level = sigma_to_unit(estimate_sigma(noisy).item() if sigma is None else sigma)
     if level == 0:
         return noisy.clone()
     image = noisy[0].permute(1, 2, 0).cpu().numpy()

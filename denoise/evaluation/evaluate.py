@@ -12,8 +12,8 @@ from torch import Tensor
 
 from denoise.data.crops import WholeImages, to_float
 from denoise.data.sets import ImageSet
-from denoise.evaluation.baselines import estimate_sigma
 from denoise.evaluation.protocols import Protocol
+from denoise.noise.estimation import model_sigma
 
 Row = dict[str, Any]
 # Sees what the measurement restores: the row's set, sigma and image; noisy, restored and clean,
@@ -49,8 +49,7 @@ def evaluate(
     """
 
     def restore(noisy: Tensor, sigma: float | None) -> Tensor:
-        level = estimate_sigma(noisy) if sigma is None else sigma
-        return model(noisy, torch.tensor([level], device=device)).float()
+        return model(noisy, model_sigma(noisy, sigma)).float()
 
     methods = {**baselines, METHOD: restore}
     images = WholeImages(sets, None)
@@ -62,7 +61,7 @@ def evaluate(
         place = {"set": item["set"], "sigma": sigma, "image": item["name"]}
         clean = to_float(item["clean"])[None].to(device)
         real_noisy = to_float(item["noisy"])[None].to(device) if "noisy" in item else None
-        noisy = protocol.noisy(clean, sigma, real_noisy)
+        noisy = protocol.add_noise(clean, sigma, real_noisy)
         results, seconds = {"noisy": noisy}, {"noisy": {}}
         for method, denoise in methods.items():
             begun = perf_counter()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from denoise.metrics import psnr, quantize, ssim
-from denoise.noise.synthetic import Noise, sigma_to_unit
+from denoise.noise.synthetic import Noise, add_gaussian
 
 
 class Protocol(ABC):
@@ -21,13 +21,15 @@ class Protocol(ABC):
     needs_sigma: bool
 
     @abstractmethod
-    def noisy(self, clean: Tensor, sigma: float | None, noisy: Tensor | None = None) -> Tensor:
+    def add_noise(
+        self, clean: Tensor, sigma: float | None, real_noisy: Tensor | None = None
+    ) -> Tensor:
         """Return the input of the denoiser for clean (1, C, H, W).
 
         Args:
             clean: Images, (B, C, H, W).
             sigma: Standard deviation in grey levels, if the protocol needs one.
-            noisy: The photographed partner of clean, if the data set has one.
+            real_noisy: The photographed partner of clean, if the data set has one.
 
         Raises:
             ValueError: If the protocol misses what it needs.
@@ -45,13 +47,15 @@ class Kair(Protocol):
     name = "kair"
     needs_sigma = True
 
-    def noisy(self, clean: Tensor, sigma: float | None, noisy: Tensor | None = None) -> Tensor:
-        """Return clean plus noise; see `Protocol.noisy`."""
+    def add_noise(
+        self, clean: Tensor, sigma: float | None, real_noisy: Tensor | None = None
+    ) -> Tensor:
+        """Return clean plus noise; see `Protocol.add_noise`."""
         if not isinstance(sigma, int | float) or not 0 <= sigma < float("inf"):
             raise ValueError(f"protocol {self.name} needs one sigma >= 0, got {sigma}")
         C, H, W = clean.shape[1:]
-        field = np.random.RandomState(0).normal(0, sigma_to_unit(sigma), (H, W, C))
-        return (clean.cpu().double() + torch.from_numpy(field).permute(2, 0, 1)).to(clean)
+        field = torch.from_numpy(np.random.RandomState(0).standard_normal((H, W, C)))
+        return add_gaussian(clean.cpu().double(), sigma, field.permute(2, 0, 1)).to(clean)
 
 
 class SwinIRBGR(Kair):
@@ -59,9 +63,11 @@ class SwinIRBGR(Kair):
 
     name = "swinir_bgr"
 
-    def noisy(self, clean: Tensor, sigma: float | None, noisy: Tensor | None = None) -> Tensor:
-        """Return clean plus noise; see `Protocol.noisy`."""
-        return super().noisy(clean.flip(1), sigma).flip(1)
+    def add_noise(
+        self, clean: Tensor, sigma: float | None, real_noisy: Tensor | None = None
+    ) -> Tensor:
+        """Return clean plus noise; see `Protocol.add_noise`."""
+        return super().add_noise(clean.flip(1), sigma).flip(1)
 
 
 class Clipped8(Kair):
@@ -69,9 +75,11 @@ class Clipped8(Kair):
 
     name = "clipped8"
 
-    def noisy(self, clean: Tensor, sigma: float | None, noisy: Tensor | None = None) -> Tensor:
-        """Return clean plus noise, rounded; see `Protocol.noisy`."""
-        return quantize(super().noisy(clean, sigma))
+    def add_noise(
+        self, clean: Tensor, sigma: float | None, real_noisy: Tensor | None = None
+    ) -> Tensor:
+        """Return clean plus noise, rounded; see `Protocol.add_noise`."""
+        return quantize(super().add_noise(clean, sigma))
 
 
 class Real(Protocol):
@@ -80,11 +88,13 @@ class Real(Protocol):
     name = "real"
     needs_sigma = False
 
-    def noisy(self, clean: Tensor, sigma: float | None, noisy: Tensor | None = None) -> Tensor:
-        """Return the photographed noisy image; see `Protocol.noisy`."""
-        if noisy is None:
+    def add_noise(
+        self, clean: Tensor, sigma: float | None, real_noisy: Tensor | None = None
+    ) -> Tensor:
+        """Return the photographed noisy image; see `Protocol.add_noise`."""
+        if real_noisy is None:
             raise ValueError("protocol real needs noisy and clean images in pairs: use data=pairs")
-        return noisy
+        return real_noisy
 
 
 class Seeded(Protocol):
@@ -102,8 +112,10 @@ class Seeded(Protocol):
     def __init__(self, noise: Noise) -> None:
         self.noise = noise
 
-    def noisy(self, clean: Tensor, sigma: float | None, noisy: Tensor | None = None) -> Tensor:
-        """Return clean with the noise; see `Protocol.noisy`."""
+    def add_noise(
+        self, clean: Tensor, sigma: float | None, real_noisy: Tensor | None = None
+    ) -> Tensor:
+        """Return clean with the noise; see `Protocol.add_noise`."""
         images = clean.cpu().split(1)
         return torch.cat([self.noise(x, torch.Generator().manual_seed(0)) for x in images]).to(
             clean.device

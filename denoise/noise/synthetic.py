@@ -25,9 +25,15 @@ def sigma_to_unit(sigma: float | Tensor) -> float | Tensor:
     return sigma / 255
 
 
-def noise_level(noisy: Tensor, clean: Tensor) -> Tensor:
-    """Return the root mean square of noisy - clean, (B,), in grey levels: the realised sigma."""
-    return (noisy - clean).square().mean((1, 2, 3)).sqrt() / sigma_to_unit(1.0)
+def add_gaussian(clean: Tensor, sigma: float | Tensor, field: Tensor) -> Tensor:
+    """Add Gaussian noise.
+
+    Args:
+        clean: Images, (B, C, H, W).
+        sigma: Standard deviation in grey levels, a number or (B, 1, 1, 1).
+        field: Standard normal values, which broadcast to clean.
+    """
+    return clean + sigma_to_unit(sigma) * field
 
 
 class Noise(ABC):
@@ -58,7 +64,7 @@ class Gaussian(Noise):
 
     def _add_to(self, clean: Tensor, generator: Generator | None) -> Tensor:
         sigma = _draw(self.sigma, clean, generator)
-        return clean + sigma_to_unit(sigma) * _normal(clean.shape, clean, generator)
+        return add_gaussian(clean, sigma, _normal(clean.shape, clean, generator))
 
 
 class Poisson(Noise):
@@ -145,8 +151,8 @@ class Correlated(Noise):
         kernel = get_gaussian_kernel1d(2 * radius + 1, correlation_sigma)
         kernel = kernel / kernel.norm(dim=1, keepdim=True)  # so that the blur keeps the variance
         with torch.autocast(clean.device.type, enabled=False):
-            grains = filter2d_separable(field, kernel, kernel, padding="valid")
-        return clean + sigma_to_unit(sigma) * grains
+            field = filter2d_separable(field, kernel, kernel, padding="valid")
+        return add_gaussian(clean, sigma, field)
 
 
 def _bounds(name: str, strength: Strength) -> tuple[float, float]:

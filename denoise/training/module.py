@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from denoise.data.crops import to_float
 from denoise.evaluation.protocols import Protocol
-from denoise.noise.synthetic import noise_level
+from denoise.noise.estimation import model_sigma, realised_sigma
 
 
 class TrainingDivergedError(RuntimeError):
@@ -63,7 +63,7 @@ class DenoisingModule(pl.LightningModule):
             entropy = np.random.SeedSequence((self.seed, self.global_rank, batch["number"]))
             seed = int(entropy.generate_state(1, np.uint64)[0])
             noisy = self.noise(clean, torch.Generator(self.device).manual_seed(seed))
-        level = noise_level(noisy, clean)
+        level = realised_sigma(noisy, clean)
         loss = self.loss(self.net(noisy, level), clean)
         rate = self.trainer.optimizers[0].param_groups[0]["lr"]
         if not torch.isfinite(loss):
@@ -80,8 +80,8 @@ class DenoisingModule(pl.LightningModule):
         clean = to_float(batch["clean"])
         real_noisy = to_float(batch["noisy"]) if "noisy" in batch else None
         sigma = self.sigma if self.protocol.needs_sigma else None
-        noisy = self.protocol.noisy(clean, sigma, real_noisy)
-        restored = self.net(noisy, noise_level(noisy, clean)).float()
+        noisy = self.protocol.add_noise(clean, sigma, real_noisy)
+        restored = self.net(noisy, model_sigma(noisy, sigma)).float()
         for name, value in self.protocol.score(restored, clean).items():
             self.log(f"val/{name}", value.mean(), batch_size=1, sync_dist=True, prog_bar=True)
         return {"noisy": noisy, "restored": restored, "clean": clean}

@@ -40,7 +40,7 @@ def test_checkpoint_on_sets_and_levels(command, images, tmp_path, capfd):
     clean = [read_image(tmp_path / "images" / f"{n}.png", 1).transpose(2, 0, 1) for n in "ab"]
     clean = [torch.from_numpy(image.copy())[None] / 255 for image in clean]
     for sigma, value in noisy.items():
-        psnrs = [Kair().score(Kair().noisy(image, sigma), image)["psnr"] for image in clean]
+        psnrs = [Kair().score(Kair().add_noise(image, sigma), image)["psnr"] for image in clean]
         assert value == pytest.approx(torch.cat(psnrs).mean().item())
     pictures = {str(p.relative_to(tmp_path / "run")) for p in tmp_path.rglob("*.png")
                 if "pictures" in str(p)}  # fmt: skip

@@ -45,7 +45,7 @@ def test_kair(pixels, sigma):
     clean = tensor(pixels)
     before = clean.clone()
     expected = kairs_noise(np.float32(pixels / 255.0), sigma)
-    noisy = Kair().noisy(clean, sigma)
+    noisy = Kair().add_noise(clean, sigma)
     assert noisy.dtype == torch.float32
     np.testing.assert_array_equal(noisy[0].permute(1, 2, 0), expected)
     assert torch.equal(clean, before)
@@ -53,28 +53,28 @@ def test_kair(pixels, sigma):
 
 def test_kair_gives_equal_shapes_the_identical_field():
     clean = torch.stack([torch.zeros(3, 20, 30), torch.full((3, 20, 30), 0.5)]).double()
-    fields = Kair().noisy(clean, 25) - clean
+    fields = Kair().add_noise(clean, 25) - clean
     torch.testing.assert_close(fields[0], fields[1], rtol=0, atol=1e-15)
-    torch.testing.assert_close(fields[:1], Kair().noisy(clean[:1], 25) - clean[:1])
+    torch.testing.assert_close(fields[:1], Kair().add_noise(clean[:1], 25) - clean[:1])
 
 
 def test_kair_leaves_the_global_state_alone():
     before = np.random.get_state()[1].copy()
-    Kair().noisy(torch.zeros(1, 3, 8, 8), 25)
+    Kair().add_noise(torch.zeros(1, 3, 8, 8), 25)
     np.testing.assert_array_equal(np.random.get_state()[1], before)
 
 
 def test_swinir_draws_in_the_order_blue_green_red(pixels):
     bgr = np.float32(pixels / 255.0)[..., ::-1]
     expected = kairs_noise(bgr, 25)[..., ::-1]
-    noisy = SwinIRBGR().noisy(tensor(pixels), 25)
+    noisy = SwinIRBGR().add_noise(tensor(pixels), 25)
     np.testing.assert_array_equal(noisy[0].permute(1, 2, 0), expected)
 
 
 def test_clipped8_is_what_a_file_holds(pixels):
     expected = kairs_noise(np.float32(pixels / 255.0), 50)
     expected = np.uint8((expected.clip(0, 1) * 255.0).round())
-    noisy = Clipped8().noisy(tensor(pixels), 50)
+    noisy = Clipped8().add_noise(tensor(pixels), 50)
     np.testing.assert_array_equal((noisy[0] * 255).permute(1, 2, 0).round(), expected)
     assert torch.equal(noisy, torch.from_numpy(expected).permute(2, 0, 1)[None] / 255)
 
@@ -82,22 +82,22 @@ def test_clipped8_is_what_a_file_holds(pixels):
 @pytest.mark.parametrize("sigma", [None, [0, 50], -1, float("nan")])
 def test_kair_refuses_anything_but_one_sigma(sigma):
     with pytest.raises(ValueError, match="protocol clipped8 needs one sigma >= 0, got"):
-        Clipped8().noisy(torch.zeros(1, 3, 8, 8), sigma)
+        Clipped8().add_noise(torch.zeros(1, 3, 8, 8), sigma)
 
 
 def test_real_takes_the_partner_and_refuses_without():
     clean, noisy = torch.rand(2, 1, 3, 8, 8)
-    assert torch.equal(Real().noisy(clean, None, noisy), noisy)
+    assert torch.equal(Real().add_noise(clean, None, noisy), noisy)
     with pytest.raises(ValueError, match="pairs"):
-        Real().noisy(clean, None)
+        Real().add_noise(clean, None)
 
 
 def test_seeded_starts_anew_for_every_image():
     clean = torch.rand(2, 3, 9, 9)
     protocol = Seeded(Poisson(50))
-    noisy = protocol.noisy(clean, None)
-    assert torch.equal(noisy, protocol.noisy(clean, None))
-    assert torch.equal(noisy[1:], protocol.noisy(clean[1:], None))
+    noisy = protocol.add_noise(clean, None)
+    assert torch.equal(noisy, protocol.add_noise(clean, None))
+    assert torch.equal(noisy[1:], protocol.add_noise(clean[1:], None))
     expected = Poisson(50)(clean[1:], torch.Generator().manual_seed(0))
     assert torch.equal(noisy[1:], expected)
 
@@ -124,9 +124,9 @@ def test_anchor_of_noise_at_sigma_25():
     """20 log10(255 / 25) = 20.17 dB, a little more where the output is clamped."""
     protocol = Kair()
     grey = torch.full((1, 3, 200, 200), 0.5)
-    score = protocol.score(protocol.noisy(grey, 25), grey)["psnr"].item()
+    score = protocol.score(protocol.add_noise(grey, 25), grey)["psnr"].item()
     assert score == pytest.approx(20.17, abs=0.03)
     for photo, anchor in ((chelsea(), 20.25), (coffee(), 20.79)):
         clean = tensor(photo)
-        score = protocol.score(protocol.noisy(clean, 25), clean)["psnr"].item()
+        score = protocol.score(protocol.add_noise(clean, 25), clean)["psnr"].item()
         assert score == pytest.approx(anchor, abs=0.005)

@@ -12,6 +12,7 @@ from PIL import Image
 from skimage.data import chelsea
 from skimage.util import random_noise
 
+from denoise.noise.estimation import realised_sigma
 from denoise.noise.synthetic import (
     Correlated,
     Gaussian,
@@ -20,7 +21,7 @@ from denoise.noise.synthetic import (
     PoissonGaussian,
     SaltPepper,
     Speckle,
-    noise_level,
+    add_gaussian,
     sigma_to_unit,
 )
 
@@ -90,13 +91,13 @@ def test_channels_last_gives_the_same(noise):
 
 
 def test_a_range_gives_every_image_its_own_strength(noise, cat):
-    levels = noise_level(noise(cat.expand(4, -1, -1, -1), seeded()), cat)
+    levels = realised_sigma(noise(cat.expand(4, -1, -1, -1), seeded()), cat)
     assert levels.sort().values.diff().min() > 0.2
 
 
 def test_a_range_is_drawn_uniformly():
     clean = flat(size=(500, 1, 32, 32))
-    levels = noise_level(Gaussian([10, 50])(clean, seeded()), clean)
+    levels = realised_sigma(Gaussian([10, 50])(clean, seeded()), clean)
     assert 10 * 0.9 < levels.min() < 12
     assert 48 < levels.max() < 50 * 1.1
     assert levels.mean() == pytest.approx(30, abs=3 * 40 / math.sqrt(12 * 500))
@@ -107,11 +108,20 @@ def test_images_of_a_batch_differ(noise):
     assert not torch.equal(noisy[0], noisy[1])
 
 
-def test_grey_levels():
+def test_sigma_is_in_grey_levels():
     assert sigma_to_unit(255) == 1
-    clean = torch.zeros(2, 3, 4, 4)
-    noisy = torch.stack([torch.full((3, 4, 4), 10 / 255), torch.full((3, 4, 4), -20 / 255)])
-    torch.testing.assert_close(noise_level(noisy, clean), torch.tensor([10.0, 20.0]))
+
+
+def test_gaussian_noise_is_a_field_times_sigma():
+    clean, field = torch.rand(2, 2, 3, 8, 8, generator=seeded(), dtype=torch.float64)
+    sigma = torch.tensor([10.0, 25.0], dtype=torch.float64).view(2, 1, 1, 1)
+    expected = clean.numpy() + sigma.numpy() / 255 * field.numpy()
+    np.testing.assert_array_equal(add_gaussian(clean, sigma, field), expected)
+    white = Gaussian(25)(clean, seeded(1))
+    generator = seeded(1)
+    torch.rand(2, 1, 1, 1, generator=generator, dtype=torch.float64)  # of the strength
+    field = torch.randn(clean.shape, generator=generator, dtype=torch.float64)
+    assert torch.equal(white, add_gaussian(clean, 25, field))
 
 
 @pytest.mark.parametrize("sigma", [0, 15, 50.0])
@@ -119,7 +129,7 @@ def test_gaussian(sigma):
     clean = flat()
     error = Gaussian(sigma)(clean, seeded()) - clean
     assert error.mean().item() == pytest.approx(0, abs=1e-3 * sigma / 50)
-    assert noise_level(error, torch.zeros_like(error)).item() == pytest.approx(sigma, rel=0.01)
+    assert realised_sigma(error, torch.zeros_like(error)).item() == pytest.approx(sigma, rel=0.01)
     if sigma:  # kurtosis 3, white
         assert (error**4).mean() / error.var() ** 2 == pytest.approx(3, abs=0.05)
         assert abs(correlation(error, 1)) < 0.01
@@ -173,13 +183,15 @@ def test_jpeg_is_near_pils(cat, quality, grey):
     Image.fromarray(pixels.squeeze()).save(file, "JPEG", quality=quality)
     peer = torch.from_numpy(np.array(Image.open(file)).reshape(pixels.shape)).permute(2, 0, 1) / 255
     ours = Jpeg(0, quality)(clean, seeded())
-    assert noise_level(ours, peer[None]) < 0.4 * noise_level(peer[None], clean)
-    assert noise_level(ours, clean) > 0.8 * noise_level(peer[None], clean)
+    assert realised_sigma(ours, peer[None]) < 0.4 * realised_sigma(peer[None], clean)
+    assert realised_sigma(ours, clean) > 0.8 * realised_sigma(peer[None], clean)
 
 
 def test_jpeg_follows_the_gaussian_and_is_clipped(cat):
     grey = cat[:, :1]  # colour noise would fall to the halved chroma
-    assert noise_level(Jpeg(25, 100)(grey, seeded()), Gaussian(25)(grey, seeded()).clamp(0, 1)) < 1
+    assert (
+        realised_sigma(Jpeg(25, 100)(grey, seeded()), Gaussian(25)(grey, seeded()).clamp(0, 1)) < 1
+    )
     noisy = Jpeg(50, 20)(cat, seeded())
     assert (noisy.min(), noisy.max()) == (0, 1)
     black = Jpeg(50, 10)(flat(0.0, (1, 1, 160, 160)), seeded())  # the clipped half is not coded

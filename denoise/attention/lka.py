@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from denoise.layers.conv1x1 import Conv1x1
+from denoise.layers.upcast_conv import UpcastConv2d
 from denoise.properties import MixerProperties
 from denoise.receptive_field import Radius
 
@@ -33,7 +34,7 @@ class LargeKernelAttention(nn.Module):
         super().__init__()
         self.proj_in = Conv1x1(dim, dim)
         self.near = nn.Conv2d(dim, dim, 5, padding=2, groups=dim)
-        self.far = nn.Conv2d(dim, dim, 7, padding=9, dilation=3, groups=dim)
+        self.far = UpcastConv2d(dim, dim, 7, padding=9, dilation=3, groups=dim)
         self.point = Conv1x1(dim, dim)
         self.proj = Conv1x1(dim, dim, zero_init=True)
 

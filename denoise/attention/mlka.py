@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from denoise.layers.conv1x1 import Conv1x1
+from denoise.layers.upcast_conv import UpcastConv2d
 from denoise.properties import MixerProperties
 from denoise.receptive_field import Radius
 
@@ -67,8 +68,8 @@ class _Branch(nn.Module):
     def __init__(self, width: int, near: int, far: int, dilation: int) -> None:
         super().__init__()
 
-        def depthwise(kernel: int, dilation: int = 1) -> nn.Conv2d:
-            return nn.Conv2d(
+        def depthwise(kernel: int, dilation: int = 1) -> UpcastConv2d:
+            return UpcastConv2d(
                 width,
                 width,
                 kernel,

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from denoise.layers.conv1x1 import zero_parameters
+from denoise.layers.upcast_conv import UpcastConv2d
 from denoise.properties import MixerProperties
 
 GRID = 7  # tokens per axis of the linear form
@@ -53,7 +54,7 @@ class SpatialReductionAttention(nn.Module):
         zero_parameters(self.proj)
         if linear or sr_ratio > 1:
             side = 1 if linear else sr_ratio
-            self.sr = nn.Conv2d(dim, dim, side, side)
+            self.sr = UpcastConv2d(dim, dim, side, side)
             self.norm = nn.LayerNorm(dim)
 
     @property

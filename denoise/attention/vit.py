@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from denoise.layers.conv1x1 import zero_parameters
+from denoise.layers.upcast_conv import UpcastConv2d
 from denoise.properties import MixerProperties
 
 
@@ -45,7 +46,7 @@ class PatchAttention(nn.Module):
         super().__init__()
         self.num_heads = num_heads
         self.patch_size = patch_size
-        self.patch = nn.Conv2d(dim, dim, patch_size, patch_size)
+        self.patch = UpcastConv2d(dim, dim, patch_size, patch_size)
         self.position = nn.Conv2d(dim, dim, 3, padding=1, groups=dim)
         self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
         self.unpatch = nn.Linear(dim, dim * patch_size**2)

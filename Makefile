@@ -11,7 +11,7 @@ install: .venv/installed
 .venv/installed: pyproject.toml
 	$(PYTHON) -c "import sys; sys.exit('Python 3.11 or newer is needed: make PYTHON=python3.11 ...' if sys.version_info < (3, 11) else 0)"
 	$(PYTHON) -m venv .venv
-	$(RUN) -m pip install --quiet --editable '.[test]'
+	$(RUN) -m pip install --quiet --editable '.[test,docs]'
 	touch $@
 
 train: install
@@ -26,6 +26,8 @@ test-all: install
 lint: install
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	$(RUN) -m deptry denoise
 
 format: install
 	$(RUN) -m ruff check --fix .

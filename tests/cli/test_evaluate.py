@@ -70,7 +70,7 @@ def test_what_nobody_knows_is_refused(command, images, tmp_path):
     with pytest.raises(SystemExit, match=r"none\.pth: no such checkpoint"):
         command("evaluate", "checkpoint=none.pth", *images)
     torch.save({"weights": torch.zeros(1)}, tmp_path / "odd.pth")
-    with pytest.raises(SystemExit, match=r"odd\.pth: spandrel knows no such model"):
+    with pytest.raises(SystemExit, match=r"odd\.pth: not recognised by spandrel"):
         command("evaluate", "checkpoint=odd.pth", *images)
 
 

@@ -1,8 +1,7 @@
 """The U-Net of Restormer with attention, norm and feed-forward of your choice."""
 
 import math
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import torch
@@ -287,24 +286,3 @@ def _pad(x: Tensor, size_multiple: int) -> Tensor:
         )
         x = x.index_select(axis, (length - 1 - (length - 1 - place).abs()).clamp_min(0))
     return x
-
-
-def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the entries of a published 4-level Restormer state dict to this module's."""
-    renames = [
-        (r"^patch_embed\.proj\.", "embed."),
-        (r"^(en|de)coder_level(\d)\.", lambda m: f"{m[1]}coder.{int(m[2]) - 1}."),
-        (r"^latent\.", "encoder.3."),
-        (r"^down(\d)_\d\.body\.", lambda m: f"down.{int(m[1]) - 1}."),
-        (r"^up\d_(\d)\.body\.", lambda m: f"up.{int(m[1]) - 1}."),
-        (r"^reduce_chan_level(\d)\.", lambda m: f"reduce.{int(m[1]) - 1}."),
-        (r"\.norm(\d)\.body\.", r".norm\1."),
-        (r"\.attn\.", ".mixer."),
-        (r"\.ffn\.", ".feedforward."),
-    ]
-    renamed = {}
-    for name, value in state.items():
-        for pattern, new in renames:
-            name = re.sub(pattern, new, name)
-        renamed[name] = value
-    return renamed

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from denoise.backbone.restormer import from_official
 from denoise.benchmark.attention import image, inference, training
 from denoise.benchmark.timing import Row, compare
+from denoise.weights.published_restormer import from_official
 
 
 def model(

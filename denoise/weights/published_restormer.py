@@ -6,8 +6,6 @@ from typing import Any
 
 from torch import Tensor
 
-from denoise.backbone.restormer import from_official
-
 STAGES = ("encoder_level1", "encoder_level2", "encoder_level3", "latent")
 
 
@@ -57,6 +55,27 @@ def published_model(contents: Mapping[str, Any]) -> tuple[dict[str, Tensor], dic
     }
     config = {"name": "restormer", "channels": in_channels, "backbone": backbone}
     return from_official(state), config
+
+
+def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the entries of a published 4-level Restormer state dict to this module's."""
+    renames = [
+        (r"^patch_embed\.proj\.", "embed."),
+        (r"^(en|de)coder_level(\d)\.", lambda m: f"{m[1]}coder.{int(m[2]) - 1}."),
+        (r"^latent\.", "encoder.3."),
+        (r"^down(\d)_\d\.body\.", lambda m: f"down.{int(m[1]) - 1}."),
+        (r"^up\d_(\d)\.body\.", lambda m: f"up.{int(m[1]) - 1}."),
+        (r"^reduce_chan_level(\d)\.", lambda m: f"reduce.{int(m[1]) - 1}."),
+        (r"\.norm(\d)\.body\.", r".norm\1."),
+        (r"\.attn\.", ".mixer."),
+        (r"\.ffn\.", ".feedforward."),
+    ]
+    renamed = {}
+    for name, value in state.items():
+        for pattern, new in renames:
+            name = re.sub(pattern, new, name)
+        renamed[name] = value
+    return renamed
 
 
 def _state(contents: Any) -> dict[str, Any]:

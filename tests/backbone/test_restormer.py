@@ -10,7 +10,8 @@ from deepinv.models.restormer import Restormer as Official
 from harness import assert_same, config, make, options, randomize
 from torchvision.models.swin_transformer import PatchMerging as OfficialMerging
 
-from denoise.backbone.restormer import PatchMerging, from_official
+from denoise.backbone.restormer import PatchMerging
+from denoise.weights.published_restormer import from_official
 
 SMALL = ("backbone.dim=8", "backbone.num_blocks=[1,2,1,1]", "backbone.num_refinement_blocks=1")
 

@@ -1,6 +1,5 @@
 """Measure a checkpoint: python evaluate.py checkpoint=PATH data=kodak24 sigma=[15,25,50]."""
 
-import json
 import time
 from pathlib import Path
 
@@ -9,9 +8,10 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from denoise.cli.hydra_main import choose_device, hydra_main
-from denoise.evaluation.complexity import cost
-from denoise.evaluation.evaluate import evaluate
-from denoise.results.figures import BestAndWorst, Strips
+from denoise.evaluation.complexity import model_complexity
+from denoise.evaluation.evaluate import Observer, evaluate
+from denoise.results.figures import BestAndWorst, ComparisonStrips
+from denoise.results.record import Run
 from denoise.results.report import write_report
 from denoise.results.save import save_results
 from denoise.weights.load import open_model
@@ -19,7 +19,7 @@ from denoise.weights.load import open_model
 
 @hydra_main
 def main(config: DictConfig) -> None:
-    """Score a checkpoint of ours or of a peer on image sets and noise levels."""
+    """Score a checkpoint on image sets and noise levels."""
     started, folder = time.perf_counter(), Path(config.run_dir)
     net, made = open_model(config.checkpoint)
     channels = made["backbone"]["in_channels"]
@@ -34,22 +34,24 @@ def main(config: DictConfig) -> None:
     pictures = folder / "pictures" if config.pictures else None
     sigmas = config.sigma if OmegaConf.is_list(config.sigma) else [config.sigma]
     net.to(device)
-    extremes = BestAndWorst()
-    observers = [extremes] if config.report else []
+    report = folder / "report" if config.report else None
+    best_and_worst = BestAndWorst()
+    observers: list[Observer] = []
+    if report is not None:
+        observers.append(best_and_worst)
     if pictures is not None:
-        observers.append(Strips(pictures, protocol.score))
+        observers.append(ComparisonStrips(pictures, protocol.score))
     rows = evaluate(net, sets, protocol, sigmas, baselines, device, observers)
-    record = {
+    run: Run = {
         "checkpoint": config.checkpoint,
         "overrides": list(HydraConfig.get().overrides.task),
         "protocol": protocol.name,
-        "model": cost(net, channels),
+        "model": model_complexity(net, channels),
         "seconds": time.perf_counter() - started,
     }
-    report = folder / "report" if config.report else None
-    save_results(folder, rows, record, {"pictures": pictures, "report": report})
+    results = save_results(folder, rows, run, {"pictures": pictures, "report": report})
     if report is not None:
-        write_report(report, json.loads((folder / "results.json").read_text()), extremes)
+        write_report(report, results, best_and_worst)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.table import Table
 
 from denoise.malloc import tune_malloc
-from denoise.results.record import write_record
+from denoise.results.record import write_failure
 from denoise.results.sweep import write_summary
 from denoise.results.tables import echo
 
@@ -175,11 +175,7 @@ class SweepSummary(Callback):
         folder = Path(config.hydra.sweep.dir)
         if job_return.status is JobStatus.FAILED:
             error = job_return._return_value
-            record = {
-                "overrides": list(job_return.overrides),
-                "error": f"{type(error).__name__}: {error}",
-            }
-            write_record(folder / config.hydra.sweep.subdir, record)
+            write_failure(folder / config.hydra.sweep.subdir, job_return.overrides, error)
         rows = write_summary(folder)
         table = Table(title=f"sweep {folder}", title_justify="left")
         names = list(dict.fromkeys(key for row in rows for key in row))

@@ -12,9 +12,10 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from denoise.cli.hydra_main import hydra_main
-from denoise.evaluation.complexity import cost
+from denoise.evaluation.complexity import model_complexity
 from denoise.evaluation.evaluate import evaluate
-from denoise.results.figures import Strips
+from denoise.results.figures import ComparisonStrips
+from denoise.results.record import Run
 from denoise.results.save import save_results
 from denoise.results.tables import echo
 from denoise.training.datamodule import DenoisingDataModule
@@ -65,19 +66,19 @@ def main(config: DictConfig) -> None:
     pictures = folder / "pictures" if config.pictures else None
     sets, protocol, baselines = (made[name] for name in ("test", "protocol", "baseline"))
     sigmas = [config.sigma]
-    observers = [] if pictures is None else [Strips(pictures, protocol.score)]
+    observers = [] if pictures is None else [ComparisonStrips(pictures, protocol.score)]
     rows = evaluate(net.to(device), sets, protocol, sigmas, baselines, device, observers)
-    record = {
+    run: Run = {
         "overrides": list(HydraConfig.get().overrides.task),
         "protocol": protocol.name,
         "seed": config.seed,
-        "model": cost(net, config.channels),
+        "model": model_complexity(net, config.channels),
         "training": training,
         "seconds": time.perf_counter() - started,
     }
-    places = {"checkpoint": best, "pictures": pictures}
-    places |= {f"{name} log": logger.log_dir for name, logger in made["logger"].items()}
-    save_results(folder, rows, record, places)
+    artifacts = {"checkpoint": best, "pictures": pictures}
+    artifacts |= {f"{name} log": logger.log_dir for name, logger in made["logger"].items()}
+    save_results(folder, rows, run, artifacts)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Measuring: protocols, baselines, cost, pictures."""
+"""Evaluation: protocols, baselines, complexity, and the scores of a model."""

@@ -1,7 +1,7 @@
-"""Classical denoisers to compare with: callables `baseline(noisy, sigma) -> restored`.
+"""Classical denoisers: callables `baseline(noisy, sigma) -> restored`.
 
-Each takes one image, (1, C, H, W), and sigma, the standard deviation of the noise in grey levels or
-None, which estimates it; an image without noise comes back as it is.
+Each takes one image, (1, C, H, W), and sigma, the standard deviation of the noise in grey levels,
+or None, which estimates it. An image without noise is returned unchanged.
 """
 
 from collections.abc import Callable
@@ -100,7 +100,7 @@ def bm3d(noisy: Tensor, sigma: float | None = None) -> Tensor:
 def _pixels(
     restore: Callable[[np.ndarray, float], np.ndarray], noisy: Tensor, sigma: float | None
 ) -> Tensor:
-    """Run a function of (H, W, C) pixels and the noise level in their unit on a tensor."""
+    """Run a function of (H, W, C) pixels and the standard deviation in their unit on a tensor."""
     level = sigma_to_unit(estimate_sigma(noisy).item() if sigma is None else sigma)
     if level == 0:
         return noisy.clone()

@@ -1,37 +1,53 @@
-"""What a model costs: parameters and multiply-accumulates."""
+"""Complexity of a model: parameters and multiply-accumulates."""
 
 import copy
+from typing import TypedDict
 
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-SIDE = 256  # of the image that costs are quoted for, as the papers do
+MACS_SIZE = 256  # height and width of the image that papers state MACs for
 
 
-def cost(net: nn.Module, channels: int) -> dict[str, int]:
-    """Count the parameters, and the multiply-accumulates for an image of SIDE x SIDE pixels."""
+class Complexity(TypedDict):
+    """Parameters, and multiply-accumulates for an image of macs_size x macs_size pixels."""
+
+    parameters: int
+    macs: int
+    macs_size: int
+
+
+def model_complexity(net: nn.Module, channels: int) -> Complexity:
+    """Count the parameters and the multiply-accumulates of a model.
+
+    Args:
+        net: Maps noisy (B, channels, H, W) and sigma (B,) to restored.
+        channels: Channels of the image.
+    """
     parameters = sum(p.numel() for p in net.parameters())
-    return {"parameters": parameters, f"macs {SIDE}x{SIDE}": macs(net, channels, SIDE)}
+    return Complexity(
+        parameters=parameters, macs=macs(net, channels, MACS_SIZE), macs_size=MACS_SIZE
+    )
 
 
 @torch.no_grad()
-def macs(net: nn.Module, channels: int, side: int) -> int:
-    """Count multiply-accumulates for one square image, matmuls of attention included.
+def macs(net: nn.Module, channels: int, size: int) -> int:
+    """Count the multiply-accumulates for one square image, matmuls of attention included.
 
     Counters that hook modules miss those (Restormer's published 141 GMAC at 256 x 256 are its
     convolutions alone; with attention it takes 155).
 
     Args:
-        net: maps noisy (1, channels, side, side), sigma (1,) to restored.
-        channels: of the image.
-        side: of the image in pixels.
+        net: Maps noisy (1, channels, size, size) and sigma (1,) to restored.
+        channels: Channels of the image.
+        size: Height and width of the image in pixels.
     """
     # On tensors without content: the plain form of attention, the one whose work the counter knows
     # on every device, would hold a matrix of pixels by pixels.
     net = copy.deepcopy(net).to("meta")
-    noisy = torch.empty(1, channels, side, side, device="meta")
+    noisy = torch.empty(1, channels, size, size, device="meta")
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         net(noisy, torch.empty(1, device="meta"))
     return counter.get_total_flops() // 2

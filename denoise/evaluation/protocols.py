@@ -1,7 +1,7 @@
-"""Protocols: how the noisy input of a measurement is made, and how the output is scored.
+"""Protocols: how the noisy input of an evaluation is made, and how the output is scored.
 
-Every image gets the identical noise field of its shape: published numbers depend on it. A protocol
-with `needs_sigma` is run once for every noise level, another once, with sigma None.
+All images of one shape get the same noise field: published numbers depend on it. A protocol with
+`needs_sigma` runs once for every noise level, another runs once with sigma None.
 """
 
 from abc import ABC, abstractmethod
@@ -15,7 +15,12 @@ from denoise.noise.synthetic import Noise, add_gaussian
 
 
 class Protocol(ABC):
-    """The contract, and the scoring that all protocols share."""
+    """Base class: the scoring that all protocols share.
+
+    Attributes:
+        name: Name of its config.
+        needs_sigma: Whether `add_noise` takes a noise level.
+    """
 
     name: str
     needs_sigma: bool
@@ -24,7 +29,7 @@ class Protocol(ABC):
     def add_noise(
         self, clean: Tensor, sigma: float | None, real_noisy: Tensor | None = None
     ) -> Tensor:
-        """Return the input of the denoiser for clean (1, C, H, W).
+        """Return the noisy images, (B, C, H, W).
 
         Args:
             clean: Images, (B, C, H, W).
@@ -32,7 +37,7 @@ class Protocol(ABC):
             real_noisy: The photographed partner of clean, if the data set has one.
 
         Raises:
-            ValueError: If the protocol misses what it needs.
+            ValueError: If sigma or real_noisy is needed and missing.
         """
 
     def score(self, restored: Tensor, clean: Tensor) -> dict[str, Tensor]:
@@ -42,7 +47,7 @@ class Protocol(ABC):
 
 
 class Kair(Protocol):
-    """KAIR's way: float64 Gaussian noise of numpy's seed 0, neither clipped nor quantised."""
+    """Gaussian noise as in KAIR: float64, from numpy's seed 0, neither clipped nor rounded."""
 
     name = "kair"
     needs_sigma = True
@@ -59,7 +64,7 @@ class Kair(Protocol):
 
 
 class SwinIRBGR(Kair):
-    """As `Kair`, but drawn on the image in the order blue, green, red, as SwinIR's test script."""
+    """As `Kair`, but drawn for the channels blue, green, red in this order, as in SwinIR."""
 
     name = "swinir_bgr"
 
@@ -71,7 +76,7 @@ class SwinIRBGR(Kair):
 
 
 class Clipped8(Kair):
-    """As `Kair`, then clipped and rounded to 8 bits: what a photo file holds."""
+    """As `Kair`, then clipped and rounded to the 8 bits of an image file."""
 
     name = "clipped8"
 
@@ -83,7 +88,7 @@ class Clipped8(Kair):
 
 
 class Real(Protocol):
-    """Noise as photographed: the noisy partner of each clean image."""
+    """Real noise: the photographed noisy partner of each clean image."""
 
     name = "real"
     needs_sigma = False
@@ -98,12 +103,12 @@ class Real(Protocol):
 
 
 class Seeded(Protocol):
-    """Any noise of `denoise.noise.synthetic`, from a generator seeded with 0 for every image.
+    """Any synthetic noise, from a generator seeded with 0 for every image.
 
-    Drawn on the CPU, so that a measurement does not depend on the device.
+    The noise is drawn on the CPU, so that scores do not depend on the device.
 
     Args:
-        noise: Called with clean (1, C, H, W) and the generator.
+        noise: Maps clean (1, C, H, W) and a generator to noisy.
     """
 
     name = "seeded"

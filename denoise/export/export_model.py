@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from denoise.evaluation.complexity import cost
+from denoise.evaluation.complexity import model_complexity
 from denoise.export import runner
 from denoise.export.onnx import write_onnx
 from denoise.export.torch_export import (
@@ -86,8 +86,8 @@ def hand_over(
             "packages": _packages(),
         }
         (draft / "model.json").write_text(json.dumps(made, indent=1) + "\n")
-        costs = cost(net, config["backbone"]["in_channels"])
-        (draft / "README.md").write_text(card(net, config, record, costs, made))
+        complexity = model_complexity(net, config["backbone"]["in_channels"])
+        (draft / "README.md").write_text(card(net, config, record, complexity, made))
         mode = (draft / "README.md").stat().st_mode
         for name in names:
             if (draft / name).exists():

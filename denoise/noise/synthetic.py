@@ -3,6 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from kornia.enhance import jpeg_codec_differentiable
@@ -10,6 +11,7 @@ from kornia.filters import filter2d_separable, get_gaussian_kernel1d
 from torch import Generator, Tensor
 
 Strength = float | Sequence[float]
+Sigma = TypeVar("Sigma", float, Tensor)
 
 LIMITS = {
     "sigma": (0, math.inf),
@@ -20,12 +22,12 @@ LIMITS = {
 }
 
 
-def sigma_to_unit(sigma: float | Tensor) -> float | Tensor:
+def sigma_to_unit(sigma: Sigma) -> Sigma:
     """Convert a standard deviation in grey levels to the scale of the images."""
     return sigma / 255
 
 
-def add_gaussian(clean: Tensor, sigma: float | Tensor, field: Tensor) -> Tensor:
+def add_gaussian(clean: Tensor, sigma: Sigma, field: Tensor) -> Tensor:
     """Add Gaussian noise.
 
     Args:
@@ -37,18 +39,18 @@ def add_gaussian(clean: Tensor, sigma: float | Tensor, field: Tensor) -> Tensor:
 
 
 class Noise(ABC):
-    """The contract; a strength is a number, or a pair [low, high] that every image draws from.
+    """Base class; a strength is a number, or a pair [low, high] to draw each image's from.
 
     Raises:
-        ValueError: If a strength is none of these or outside its limits.
+        ValueError: If a strength is neither, or outside its limits.
     """
 
     def __call__(self, clean: Tensor, generator: Generator | None = None) -> Tensor:
-        """Return noisy, not clipped unless the noise says so.
+        """Return noisy images, clipped only where the noise says so.
 
         Args:
             clean: Images, (B, C, H, W).
-            generator: The only source of randomness, on the device of clean.
+            generator: Source of all randomness, on the device of clean.
         """
         return self._add_to(clean, generator)
 

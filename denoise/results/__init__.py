@@ -1,1 +1,1 @@
-"""Results of runs: records, tables, pages, figures, model cards."""
+"""Results of runs: records, tables, reports, figures, model cards."""

@@ -1,22 +1,22 @@
-"""Pictures that show a result: strips of whole images, and where a model is best and worst."""
+"""Figures of a result: strips of whole images, and the windows of the best and worst ones."""
 
 from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
+from denoise.evaluation.evaluate import ImageKey, Scores
 from denoise.metrics import quantize
 
 WINDOW = 64  # side of a crop in pixels
-BRIGHTEST = 32  # error in grey levels that the error map shows as its brightest colour
-HEAT = ((0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))
-FRAMES = {"largest": (213, 94, 0), "smallest": (0, 114, 178)}  # colours of the two windows
+MAX_ERROR = 32  # grey levels; the error map shows more as its last colour
+COLORMAP = ((0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))
+FRAME_COLORS = {"largest": (213, 94, 0), "smallest": (0, 114, 178)}  # colours of the two windows
 
 
 def comparison_strip(
@@ -25,28 +25,26 @@ def comparison_strip(
     clean: Tensor,
     score: Callable[[Tensor, Tensor], dict[str, Tensor]],
 ) -> np.ndarray:
-    """Lay three images side by side and caption them.
+    """Return noisy, restored and clean side by side, with captions, as RGB (H', W', 3) uint8.
 
     Args:
-        noisy: (1, C, H, W), grey or RGB.
-        restored: likewise.
-        clean: likewise.
-        score: maps an image and clean to psnr in dB and ssim, (1,) each.
-
-    Returns:
-        RGB picture, (H', W', 3) uint8.
+        noisy: One image, (1, C, H, W), grey or RGB.
+        restored: Likewise.
+        clean: Likewise.
+        score: Maps an image and clean to psnr in dB and ssim, (1,) each.
     """
     H, W = clean.shape[-2:]
-    font = ImageFont.load_default(size=min(max(W / 18, 9), 24))
-    margin = int(font.size * 1.6)
+    size = min(max(W / 18, 9), 24)
+    font = ImageFont.load_default(size)
+    margin = int(size * 1.6)
     picture = Image.new("RGB", (3 * W + 8, H + margin), "white")
     draw = ImageDraw.Draw(picture)
     panels = {"noisy": noisy, "restored": restored, "clean": clean}
-    for place, (name, image) in enumerate(panels.items()):
+    for column, (name, image) in enumerate(panels.items()):
         if name != "clean":
             values = {key: value.item() for key, value in score(image, clean).items()}
             name += f"  {values['psnr']:.2f} dB  {values['ssim']:.3f}"
-        left = place * (W + 4)
+        left = column * (W + 4)
         picture.paste(to_pil(image[0]), (left, 0))
         draw.text((left + W / 2, H + margin / 2), name, fill="black", font=font, anchor="mm")
     return np.asarray(picture)
@@ -58,11 +56,11 @@ def to_pil(image: Tensor) -> Image.Image:
     return Image.fromarray(np.moveaxis(levels.repeat(3 // len(levels), 0), 0, -1))
 
 
-class Strips:
-    """A watcher that writes a strip of every image.
+class ComparisonStrips:
+    """Observer that writes the comparison strip of every image.
 
     Args:
-        folder: Where they go, one folder a set and noise level.
+        folder: Gets a folder for each set and noise level.
         score: As for `comparison_strip`.
     """
 
@@ -71,22 +69,22 @@ class Strips:
 
     def __call__(
         self,
-        place: dict[str, Any],
+        key: ImageKey,
         noisy: Tensor,
         restored: Tensor,
         clean: Tensor,
-        scores: dict[str, float],
+        scores: Scores,
     ) -> None:
         """Write the strip of one image."""
-        level = "real" if place["sigma"] is None else f"sigma{place['sigma']:g}"
-        path = self.folder / place["set"] / level / f"{place['image']}.png"
+        level = "real" if key["sigma"] is None else f"sigma{key['sigma']:g}"
+        path = self.folder / key["set"] / level / f"{key['image']}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(comparison_strip(noisy, restored, clean, self.score)).save(path)
 
 
 @dataclass
 class Crop:
-    """A window of an image: its place in pixels, mean error in grey levels, and four pictures."""
+    """A window of an image: its position in pixels, mean error in grey levels, and panels."""
 
     top: int
     left: int
@@ -96,22 +94,22 @@ class Crop:
 
 @dataclass
 class Example:
-    """An image seen through its two extreme windows, the keys of FRAMES."""
+    """An image with its windows of largest and smallest error, the keys of FRAME_COLORS."""
 
-    place: dict[str, Any]
-    scores: dict[str, float]
+    key: ImageKey
+    scores: Scores
     overview: Image.Image
     crops: dict[str, Crop]
 
 
 class BestAndWorst:
-    """A watcher that keeps crops of the images that a model restores worst and best, by PSNR.
+    """Observer that keeps windows of the images with the lowest and the highest PSNR.
 
     Args:
-        count: How many of the worst, and of the best, for each set and noise level.
+        count: Number of the worst, and of the best, for each set and noise level.
 
     Attributes:
-        examples: By set and sigma, the worst first.
+        examples: By set and sigma, in order of PSNR.
     """
 
     def __init__(self, count: int = 2) -> None:
@@ -120,44 +118,44 @@ class BestAndWorst:
 
     def __call__(
         self,
-        place: dict[str, Any],
+        key: ImageKey,
         noisy: Tensor,
         restored: Tensor,
         clean: Tensor,
-        scores: dict[str, float],
+        scores: Scores,
     ) -> None:
-        """Keep the crops of one image if it is among the extremes so far."""
-        kept = self.examples.setdefault((place["set"], place["sigma"]), [])
+        """Keep one image if it is among the worst or the best so far."""
+        kept = self.examples.setdefault((key["set"], key["sigma"]), [])
         full = len(kept) == 2 * self.count
         if full:
             low, high = (e.scores["psnr"] for e in kept[self.count - 1 : self.count + 1])
             if low <= scores["psnr"] <= high:
                 return
-        insort(kept, example(place, noisy, restored, clean, scores), key=_rank)
+        insort(kept, example(key, noisy, restored, clean, scores), key=_rank)
         if full:
             del kept[self.count]
 
 
 def _rank(one: Example) -> float:
     psnr = one.scores["psnr"]
-    return psnr if psnr == psnr else float("-inf")  # what is no number is the worst
+    return psnr if psnr == psnr else float("-inf")  # NaN is the worst
 
 
 def example(
-    place: dict[str, Any],
+    key: ImageKey,
     noisy: Tensor,
     restored: Tensor,
     clean: Tensor,
-    scores: dict[str, float],
+    scores: Scores,
 ) -> Example:
-    """Cut out the windows of the largest and smallest mean absolute error.
+    """Return an image with its windows of largest and smallest mean absolute error.
 
     Args:
-        place: Set, sigma and name of the image.
-        noisy: (1, C, H, W).
+        key: Set, sigma and name of the image.
+        noisy: One image, (1, C, H, W), grey or RGB.
         restored: Likewise.
         clean: Likewise.
-        scores: Of restored.
+        scores: Scores of restored.
     """
     error = (quantize(restored) - clean).abs().mean(1, keepdim=True).nan_to_num(1.0)
     height, width = (min(WINDOW, side) for side in clean.shape[-2:])
@@ -165,19 +163,21 @@ def example(
     whole = to_pil(restored[0].nan_to_num())
     crops = {}
     for name, index in (("largest", means.argmax()), ("smallest", means.argmin())):
-        top, left = (4 * step for step in divmod(index.item(), means.shape[1]))
+        top, left = (4 * step for step in divmod(int(index), means.shape[1]))
         part = (0, slice(None), slice(top, top + height), slice(left, left + width))
         panels = {"noisy": noisy, "restored": restored.nan_to_num(), "clean": clean}
         pictures = {name: to_pil(image[part]) for name, image in panels.items()}
         pictures["error"] = error_map(error[part][0])
         crops[name] = Crop(top, left, means.flatten()[index].item() * 255, pictures)
-        _frame(whole, (left, top, left + width - 1, top + height - 1), FRAMES[name])
+        _frame(whole, (left, top, left + width - 1, top + height - 1), FRAME_COLORS[name])
     whole.thumbnail((480, 480))
-    return Example(place, scores, whole, crops)
+    return Example(key, scores, whole, crops)
 
 
-def _frame(picture: Image.Image, box: tuple[int, int, int, int], colour: tuple) -> None:
-    """Draw an edge around a window, white beside it so that it is seen on any picture."""
+def _frame(
+    picture: Image.Image, box: tuple[int, int, int, int], colour: tuple[int, int, int]
+) -> None:
+    """Draw a line around a window, white beside it so that it is visible on any picture."""
     draw, line = ImageDraw.Draw(picture), max(1, max(picture.size) // 240)
     left, top, right, bottom = box
     for edge, out, width in (("white", 5, 1), (colour, 4, 3), ("white", 1, 1)):
@@ -187,8 +187,8 @@ def _frame(picture: Image.Image, box: tuple[int, int, int, int], colour: tuple) 
 
 
 def error_map(error: Tensor) -> Image.Image:
-    """Colour an absolute error, (H, W) on the scale of the images, from 0 to BRIGHTEST."""
+    """Return the colours of an absolute error, (H, W) on the scale of the images."""
     levels = error.float().cpu().numpy() * 255
-    stops = np.linspace(0, BRIGHTEST, len(HEAT))
-    colours = [np.interp(levels, stops, channel) for channel in zip(*HEAT, strict=True)]
+    stops = np.linspace(0, MAX_ERROR, len(COLORMAP))
+    colours = [np.interp(levels, stops, channel) for channel in zip(*COLORMAP, strict=True)]
     return Image.fromarray(np.stack(colours, -1).round().astype(np.uint8))

@@ -7,6 +7,9 @@ from typing import Any
 
 from torch import nn
 
+from denoise.evaluation.complexity import Complexity
+from denoise.results.tables import complexity_texts
+
 USE = {
     "safetensors": """\
 `model.safetensors` and `config.json`: the weights and the config that builds their net.
@@ -46,7 +49,7 @@ def card(
     net: nn.Module,
     config: Mapping[str, Any],
     record: Mapping[str, Any] | None,
-    costs: Mapping[str, int],
+    complexity: Complexity,
     made: Mapping[str, Any],
 ) -> str:
     """Write the card of a model.
@@ -55,7 +58,7 @@ def card(
         net: the model.
         config: it was loaded with.
         record: what results.json holds of it.
-        costs: of `cost`.
+        complexity: Of the model.
         made: what model.json holds.
     """
     backbone, about = config["backbone"], made["interface"]
@@ -66,7 +69,7 @@ def card(
         f"{backbone['in_channels']}, height, width) in [0, 1]; the output is alike and not clamped."
         + " It takes sigma, the strength of the noise, too: (batch,) in grey levels of 0-255."
         * net.sigma_map,
-        "## Architecture\n\n" + _table({**_architecture(backbone), **_costs(costs)}),
+        "## Architecture\n\n" + _table({**_architecture(backbone), **complexity_texts(complexity)}),
         "## Training\n\n" + _table(_training(config, record)),
         "## Measured\n\n" + _measured(record),
         "## Limits\n\n" + _limits(net, config, about),
@@ -111,13 +114,6 @@ def _architecture(backbone: Mapping[str, Any]) -> dict[str, str]:
     hidden = ("_target_", "in_channels", "out_channels", "checkpointing", *rows)
     return rows | {
         key.replace("_", " "): str(v) for key, v in backbone.items() if key not in hidden
-    }
-
-
-def _costs(costs: Mapping[str, int]) -> dict[str, str]:
-    return {
-        name: f"{value:,}" if name == "parameters" else f"{value / 1e9:.2f} G"
-        for name, value in costs.items()
     }
 
 

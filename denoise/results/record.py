@@ -1,30 +1,85 @@
-"""results.json: what a run measured, with everything needed to trust or repeat it."""
+"""results.json: the scores of a run, with what is needed to trust or repeat them."""
 
 import json
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import torch
+
+from denoise.evaluation.complexity import Complexity
+from denoise.evaluation.evaluate import Mean, Row
 
 PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "kornia", "scikit-image")
 NAME = "results.json"
 
 
-def write_record(folder: Path, record: dict[str, Any]) -> Path:
-    """Write a record with its environment to the folder's results.json, whole or not at all."""
+class Environment(TypedDict):
+    """Software, revision, device and command of a run."""
+
+    git: str | None
+    python: str
+    packages: dict[str, str]
+    device: str
+    threads: int
+    command: str
+
+
+class Training(TypedDict):
+    """Length and speed of the training."""
+
+    steps: int
+    images_per_second: float
+    seconds: float
+
+
+class Run(TypedDict):
+    """What was run: overrides of the config, protocol, model, and the seconds it took."""
+
+    overrides: list[str]
+    protocol: str
+    model: Complexity
+    seconds: float
+    checkpoint: NotRequired[str]
+    seed: NotRequired[int]
+    training: NotRequired[Training]
+
+
+class Results(Run):
+    """Content of results.json: a run, its mean scores, those of every image, its environment."""
+
+    average: list[Mean]
+    images: list[Row]
+    environment: Environment
+
+
+def write_results(folder: Path, results: Results) -> Path:
+    """Write the results of a run to the folder's results.json."""
+    return _write(folder, results)
+
+
+def write_failure(folder: Path, overrides: Sequence[str], error: BaseException) -> Path:
+    """Write the error that ended a run to the folder's results.json."""
+    message = f"{type(error).__name__}: {error}"
+    failure = {"overrides": list(overrides), "error": message, "environment": environment()}
+    return _write(folder, failure)
+
+
+def _write(folder: Path, content: Mapping[str, Any]) -> Path:
+    """Write the file completely or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / NAME
     draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps(record | {"environment": environment()}, indent=1) + "\n")
+    draft.write_text(json.dumps(content, indent=1) + "\n")
     return draft.replace(path)
 
 
-def environment() -> dict[str, Any]:
-    """Describe the software, the revision and the device."""
+def environment() -> Environment:
+    """Return the software, the revision, the device and the command of this process."""
     return {
         "git": revision(),
         "python": platform.python_version(),
@@ -36,7 +91,7 @@ def environment() -> dict[str, Any]:
 
 
 def revision() -> str | None:
-    """Name the git revision of this source, "-dirty" where it has changes; None outside git."""
+    """Return the git revision of this source, "-dirty" if it has changes; None outside git."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--match=-"]
     try:
         done = subprocess.run(

@@ -10,8 +10,9 @@ from typing import Any
 from PIL import Image
 
 from denoise.evaluation.evaluate import METHOD, Row
-from denoise.results.figures import BRIGHTEST, FRAMES, HEAT, BestAndWorst, Example
+from denoise.results.figures import COLORMAP, FRAME_COLORS, MAX_ERROR, BestAndWorst, Example
 from denoise.results.html import chart, definitions, page, table
+from denoise.results.tables import complexity_texts
 
 ZOOM = 4  # of crops, so that pixels can be seen
 
@@ -118,12 +119,7 @@ def _charts(means: Sequence[Row], methods: Sequence[str]) -> str:
 
 
 def _cost(model: Mapping[str, Any], rows: Sequence[Row], methods: Sequence[str]) -> str:
-    facts = {}
-    for name, value in model.items():
-        macs = name.startswith("macs ")
-        label = f"MACs at {name[5:]}" if macs else name
-        text = f"{value / 1e9:.2f} G" if macs else f"{value:,}" if isinstance(value, int) else value
-        facts[escape(label)] = escape(str(text))
+    facts = complexity_texts(model)
     for method in methods:
         times = [row["seconds"] for row in rows if row["method"] == method and "seconds" in row]
         if times:
@@ -145,19 +141,19 @@ def _examples(folder: Path, extremes: BestAndWorst) -> str:
         place = escape(name) + ("" if sigma is None else f", sigma {sigma:g}")
         state = "" if blocks else " open"
         blocks.append(f"<details{state}><summary>{place}</summary>{''.join(shown)}</details>")
-    gradient = ", ".join(f"rgb{colour}" for colour in HEAT)
+    gradient = ", ".join(f"rgb{colour}" for colour in COLORMAP)
     legend = (
         '<p class="note">By the PSNR of restored. Of each image the windows with the largest and '
         f"the smallest mean error, {ZOOM} times enlarged.</p>"
         '<p class="heat">Error map, |restored - clean|: 0 <i style="background: '
-        f'linear-gradient(90deg, {gradient})"></i> {BRIGHTEST} grey levels or more</p>'
+        f'linear-gradient(90deg, {gradient})"></i> {MAX_ERROR} grey levels or more</p>'
     )
     return legend + "".join(blocks) if blocks else ""
 
 
 def _example(folder: Path, stem: str, badge: str, one: Example) -> str:
     """Show an image; its pictures are named by stem, for the image's name may be no file name."""
-    name = escape(str(one.place["image"]))
+    name = escape(str(one.key["image"]))
     overview = _picture(folder / f"{stem}.png", one.overview, f"{name}, restored, windows framed")
     views = []
     for which, crop in one.crops.items():
@@ -169,7 +165,7 @@ def _example(folder: Path, stem: str, badge: str, one: Example) -> str:
             image = _picture(folder / f"{stem}-{which}-{panel}.png", large, alt)
             panels.append(f"<figure>{image}<figcaption>{label}</figcaption></figure>")
         views.append(
-            f'<p><i style="background: rgb{FRAMES[which]}"></i>{which} error: mean '
+            f'<p><i style="background: rgb{FRAME_COLORS[which]}"></i>{which} error: mean '
             f"{crop.error:.1f} grey levels, at x {crop.left}, y {crop.top}</p>"
             f'<div class="panels">{"".join(panels)}</div>'
         )

@@ -1,29 +1,33 @@
-"""How a measurement ends: results.json and results.csv in its folder, its table on the terminal."""
+"""The end of a run: results.json and results.csv in its folder, its table on the terminal."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from denoise.evaluation.evaluate import Row, averages
-from denoise.results.record import write_record
+from denoise.results.record import Results, Run, environment, write_results
 from denoise.results.tables import echo, scores, write_csv
 
 
 def save_results(
-    folder: Path, rows: list[Row], record: dict[str, Any], places: Mapping[str, Path | str | None]
-) -> None:
-    """Write and show the scores of a run.
+    folder: Path, rows: list[Row], run: Run, artifacts: Mapping[str, Path | str | None]
+) -> Results:
+    """Write the scores of a run and print their table.
 
     Args:
-        folder: of the run.
-        rows: from `evaluate`.
-        record: what results.json holds beside the scores.
-        places: what else the run left, and where, if it did; shown with the table.
+        folder: Folder of the run.
+        rows: Scores from `evaluate`.
+        run: What was run.
+        artifacts: Paths of what else the run wrote, by name, printed below the table unless None.
+
+    Returns:
+        Content of results.json.
     """
     means = averages(rows)
-    path = write_record(folder, record | {"average": means, "images": rows})
+    results: Results = {**run, "average": means, "images": rows, "environment": environment()}
+    path = write_results(folder, results)
     write_csv(folder / "results.csv", rows)
-    echo(scores(rows, means, f"protocol {record['protocol']}"))
-    for name, place in {"results": path, **places}.items():
-        if place is not None:
-            echo(f"{name:>15}  {place}")
+    echo(scores(rows, means, f"protocol {run['protocol']}"))
+    for name, artifact in {"results": path, **artifacts}.items():
+        if artifact is not None:
+            echo(f"{name:>15}  {artifact}")
+    return results

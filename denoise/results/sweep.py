@@ -6,23 +6,24 @@ from typing import Any
 
 from denoise.evaluation.evaluate import METHOD
 from denoise.results.record import NAME
-from denoise.results.tables import markdown, write_csv
+from denoise.results.tables import giga, markdown, write_csv
 
 
 def sweep_rows(folder: Path) -> list[dict[str, Any]]:
-    """Gather one row a run: overrides, scores and cost, or the error it ended with."""
+    """Return one row a run: its overrides, and its scores and complexity or the error it met."""
     paths = sorted(folder.glob(f"*/{NAME}"), key=lambda path: (len(path.parent.name), path))
     rows = []
     for path in paths:
-        record = json.loads(path.read_text())
-        row = {"run": path.parent.name, "overrides": record["overrides"]}
-        for mean in record.get("average", ()):
+        results = json.loads(path.read_text())
+        row = {"run": path.parent.name, "overrides": results["overrides"]}
+        for mean in results.get("average", ()):
             if mean["method"] == METHOD:
-                place = mean["set"] if mean["sigma"] is None else f"{mean['set']} {mean['sigma']:g}"
-                row |= {f"PSNR {place}": mean["psnr"], f"SSIM {place}": mean["ssim"]}
-        if "model" in record:
-            row |= record["model"] | {"seconds": record["seconds"]}
-        rows.append(row | ({"error": record["error"]} if "error" in record else {}))
+                level = "" if mean["sigma"] is None else f" {mean['sigma']:g}"
+                row[f"PSNR {mean['set']}{level}"] = mean["psnr"]
+                row[f"SSIM {mean['set']}{level}"] = mean["ssim"]
+        if "model" in results:
+            row |= results["model"] | {"seconds": results["seconds"]}
+        rows.append(row | ({"error": results["error"]} if "error" in results else {}))
     return rows
 
 
@@ -46,5 +47,5 @@ def _text(name: str, value: Any) -> str:
         digits = 4 if name.startswith("SSIM") else 0 if name == "seconds" else 2
         return f"{value:.{digits}f}"
     if isinstance(value, int):
-        return f"{value / 1e9:.2f} G" if name.startswith("macs") else f"{value:,}"
+        return giga(value) if name == "macs" else f"{value:,}"
     return str(value).replace("|", "\\|").replace("\n", " ")

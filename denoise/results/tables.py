@@ -1,39 +1,55 @@
 """Tables of results for the terminal, for spreadsheets and for markdown."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from denoise.evaluation.complexity import Complexity
+from denoise.evaluation.evaluate import Mean, Row
 
-def scores(rows: Sequence[dict[str, Any]], means: Sequence[dict[str, Any]], title: str) -> Table:
-    """Lay out the scores of each image, and the averages, one column a method."""
+
+def scores(rows: Sequence[Row], means: Sequence[Mean], title: str) -> Table:
+    """Return a table of the scores of each image, and their means, one column a method."""
     methods = list(dict.fromkeys(row["method"] for row in rows))
     table = Table(title=title, title_justify="left")
     table.add_column("image")
     for method in methods:
         table.add_column(f"{method}\nPSNR  SSIM", justify="right")
-    places = list(dict.fromkeys((row["set"], row["sigma"]) for row in means))
-    for place in places:
-        groups: dict[str, dict[str, str]] = {}
-        for row in (*rows, *means):
-            if (row["set"], row["sigma"]) == place:
-                image = row["image"] if "image" in row else f"average of {row['images']}"
+    for name, sigma in dict.fromkeys((mean["set"], mean["sigma"]) for mean in means):
+        lines: dict[str, dict[str, str]] = {}
+        labelled: list[tuple[str, Row | Mean]] = [(row["image"], row) for row in rows]
+        labelled += [(f"average of {mean['images']}", mean) for mean in means]
+        for label, row in labelled:
+            if (row["set"], row["sigma"]) == (name, sigma):
                 cell = f"{row['psnr']:.2f}  {row['ssim']:.4f}"
-                groups.setdefault(image, {})[row["method"]] = cell
-        sigma = "" if place[1] is None else f", sigma {place[1]:g}"
+                lines.setdefault(label, {})[row["method"]] = cell
         table.add_section()
-        table.add_row(f"{place[0]}{sigma}", style="italic")
-        for image, cells in groups.items():
-            table.add_row(image, *(cells.get(method, "") for method in methods))
+        table.add_row(name if sigma is None else f"{name}, sigma {sigma:g}", style="italic")
+        for label, cells in lines.items():
+            table.add_row(label, *(cells.get(method, "") for method in methods))
     return table
 
 
+def complexity_texts(model: Complexity) -> dict[str, str]:
+    """Return the parameters and the multiply-accumulates of a model as labelled texts."""
+    size = model["macs_size"]
+    return {
+        "parameters": f"{model['parameters']:,}",
+        f"MACs at {size}x{size}": giga(model["macs"]),
+    }
+
+
+def giga(count: int) -> str:
+    """Write a count in thousands of millions."""
+    return f"{count / 1e9:.2f} G"
+
+
 def echo(*items: Any) -> None:
-    """Print to the terminal, brackets as they are; tables keep their width where there is none."""
+    """Print to the terminal, brackets as they are; elsewhere tables are 160 characters wide."""
     console = Console(markup=False, highlight=False)
     if not console.is_terminal:
         console.width = 160
@@ -41,16 +57,16 @@ def echo(*items: Any) -> None:
         console.print(item, soft_wrap=isinstance(item, str))
 
 
-def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write rows, whose keys may differ, as a spreadsheet."""
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows, whose keys may differ, as comma-separated values."""
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
         writer.writeheader()
         writer.writerows(rows)
 
 
-def markdown(rows: Sequence[dict[str, Any]]) -> str:
-    """Lay out rows as a markdown table, floats with three digits."""
+def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows as a markdown table, floats with three digits."""
     names = list(dict.fromkeys(key for row in rows for key in row))
     lines = [names, ["---"] * len(names)]
     lines += [[_cell(row.get(name, "")) for name in names] for row in rows]

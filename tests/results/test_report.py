@@ -19,7 +19,7 @@ from skimage.data import camera, chelsea
 from denoise.data.sets import ImageSet
 from denoise.evaluation.evaluate import averages, evaluate
 from denoise.evaluation.protocols import Kair, Real
-from denoise.results.figures import BRIGHTEST, HEAT, BestAndWorst, error_map
+from denoise.results.figures import COLORMAP, MAX_ERROR, BestAndWorst, error_map
 from denoise.results.html import chart
 from denoise.results.record import environment
 from denoise.results.report import write_report
@@ -78,7 +78,7 @@ def report(folder, sets, sigmas=(25,), protocol=None, baselines=None, net=model,
     record = {
         "checkpoint": "runs/<b>best</b>.ckpt",
         "protocol": protocol.name,
-        "model": {"parameters": 1234567, "macs 256x256": 4_440_000_000},
+        "model": {"parameters": 1234567, "macs": 4_440_000_000, "macs_size": 256},
         "average": averages(rows),
         "images": rows,
         "environment": environment() | {"command": "evaluate.py data=<i>"},
@@ -172,7 +172,7 @@ def test_only_the_extremes_are_kept(tmp_path):
         psnrs = {row["image"]: row["psnr"] for row in made.rows
                  if row["method"] == "restored" and row["sigma"] == sigma}  # fmt: skip
         order = sorted(psnrs, key=psnrs.get)
-        kept = [one.place["image"] for one in made.extremes.examples["cats", sigma]]
+        kept = [one.key["image"] for one in made.extremes.examples["cats", sigma]]
         assert kept == order[:2] + order[-2:]
     shown = re.findall(r"(worst|best) (\d)</span>(n\d)", made.path.read_text())
     assert [(kind, number) for kind, number, _ in shown[:4]] == [
@@ -196,7 +196,7 @@ def test_windows_are_where_the_error_is(tmp_path):
     assert large.shape == (256, 256, 3)
     assert (large == 195).all()
     error = np.asarray(Image.open(made.path.parent / "1-worst-1-largest-error.png"))
-    assert (error == HEAT[-1]).all()
+    assert (error == COLORMAP[-1]).all()
 
 
 def test_crops_show_pixels_as_squares(tmp_path):
@@ -206,12 +206,12 @@ def test_crops_show_pixels_as_squares(tmp_path):
 
 
 def test_heat_runs_from_none_to_the_brightest():
-    error = torch.tensor([[0.0, BRIGHTEST / 2, BRIGHTEST, 255.0]]) / 255
+    error = torch.tensor([[0.0, MAX_ERROR / 2, MAX_ERROR, 255.0]]) / 255
     assert [tuple(c) for c in np.asarray(error_map(error))[0]] == [
-        HEAT[0],
-        HEAT[2],
-        HEAT[4],
-        HEAT[4],
+        COLORMAP[0],
+        COLORMAP[2],
+        COLORMAP[4],
+        COLORMAP[4],
     ]
 
 

@@ -43,7 +43,7 @@ def test_a_run_leaves_everything(train, capfd):
     assert "trainer.max_steps=4" in record["overrides"]
     net, trained = load_model(folder / "checkpoints" / "best.ckpt")
     assert record["model"]["parameters"] == sum(p.numel() for p in net.parameters())
-    assert record["model"]["macs 256x256"] > 1e8
+    assert record["model"]["macs"] > 1e8
     assert {"git", "python", "packages", "device"} <= record["environment"].keys()
     assert trained["name"] == "default"
 

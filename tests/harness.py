@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 from hydra.utils import instantiate
 
-from denoise.cli.hydra_main import compose_config as config
-from denoise.cli.hydra_main import options as options
+from denoise.cli.compose import compose_config as config
+from denoise.cli.compose import options as options
 
 ROOT = Path(__file__).parents[1]
 

@@ -16,7 +16,7 @@ from torch import nn
 from denoise.benchmark import attention, data, model, norm, train
 from denoise.benchmark.plot import plot_growth
 from denoise.benchmark.timing import Row, compare
-from denoise.cli.hydra_main import compose_config, options
+from denoise.cli.compose import compose_config, options
 from denoise.layers.attention_backends import BACKENDS
 from denoise.malloc import tune_malloc
 from denoise.results.record import environment

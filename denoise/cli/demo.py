@@ -13,13 +13,16 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import Tensor
 
-from denoise.cli.hydra_main import choose_device, compose_config, hydra_main, options
+from denoise.cli.compose import compose_config, options
+from denoise.cli.device import choose_device
+from denoise.cli.hydra_main import hydra_main
 from denoise.data.crops import to_float
 from denoise.image_io.photo import Photo, read_photo
 from denoise.image_io.read import ImageError
 from denoise.image_io.write import write_photo
 from denoise.inference.memory import parse_memory
 from denoise.inference.restorer import Restorer
+from denoise.malloc import tune_malloc
 from denoise.metrics import psnr, ssim
 from denoise.results.tables import echo
 from denoise.weights.load import open_model
@@ -30,12 +33,13 @@ NONE = "none: clean my picture"
 @hydra_main
 def main(config: DictConfig) -> None:
     """Serve the page until it is stopped."""
+    tune_malloc()
     with tempfile.TemporaryDirectory(prefix="denoise-demo-") as folder:
         # Gradio keeps uploads and results there, and serves nothing from elsewhere.
         os.environ |= {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False"}
         page = build(config, Path(folder))
         echo(f"http://{config.host}:{config.port}  (Ctrl-C ends it)")
-        page.hydra_main(
+        page.launch(
             server_name=config.host, server_port=config.port, share=False, quiet=True,
             max_file_size=parse_memory(config.upload), footer_links=[],
         )  # fmt: skip

@@ -7,9 +7,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from denoise.cli.hydra_main import choose_device, hydra_main
+from denoise.cli.device import choose_device
+from denoise.cli.hydra_main import hydra_main
 from denoise.evaluation.complexity import model_complexity
 from denoise.evaluation.evaluate import Observer, evaluate
+from denoise.malloc import tune_malloc
 from denoise.results.figures import BestAndWorst, ComparisonStrips
 from denoise.results.record import Run
 from denoise.results.report import write_report
@@ -20,6 +22,7 @@ from denoise.weights.load import open_model
 @hydra_main
 def main(config: DictConfig) -> None:
     """Score a checkpoint on image sets and noise levels."""
+    tune_malloc()
     started, folder = time.perf_counter(), Path(config.run_dir)
     net, made = open_model(config.checkpoint)
     channels = made["backbone"]["in_channels"]

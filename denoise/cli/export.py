@@ -6,6 +6,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from denoise.cli.hydra_main import hydra_main
 from denoise.export.export_model import hand_over
+from denoise.malloc import tune_malloc
 from denoise.results.model_card import results_of
 from denoise.results.tables import echo
 from denoise.weights.load import load_model
@@ -14,6 +15,7 @@ from denoise.weights.load import load_model
 @hydra_main
 def main(config: DictConfig) -> None:
     """Write a model's weights, programs, runner and card to a folder; show the checks."""
+    tune_malloc()
     checkpoint, output = Path(config.checkpoint), Path(config.output)
     formats = list(config.format) if OmegaConf.is_list(config.format) else [config.format]
     net, trained = load_model(checkpoint)

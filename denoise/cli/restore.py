@@ -12,7 +12,8 @@ import torch
 from omegaconf import DictConfig
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from denoise.cli.hydra_main import choose_device, hydra_main
+from denoise.cli.device import choose_device
+from denoise.cli.hydra_main import hydra_main
 from denoise.data.crops import to_float
 from denoise.image_io.photo import Photo, read_photo
 from denoise.image_io.read import ImageError

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from denoise.cli.hydra_main import hydra_main
 from denoise.evaluation.complexity import model_complexity
 from denoise.evaluation.evaluate import evaluate
+from denoise.malloc import tune_malloc
 from denoise.results.figures import ComparisonStrips
 from denoise.results.record import Run
 from denoise.results.save import save_results
@@ -27,6 +28,7 @@ from denoise.weights.load import load_model
 @hydra_main
 def main(config: DictConfig) -> None:
     """Train as configured, then score the best checkpoint on the test images."""
+    tune_malloc()
     started, folder = time.perf_counter(), Path(config.run_dir)
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     OmegaConf.save(plain, folder / "config.yaml")

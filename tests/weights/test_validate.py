@@ -18,7 +18,7 @@ from denoise.weights.validate import check_targets
         "denoise.norm.torch.load",
         "denoise.backbone.restormer.torch.hub.load",
         "denoise.backbone.restormer.re.sub",
-        "denoise.cli.hydra_main.launch",
+        "denoise.cli.hydra_main.hydra_main",
         "denoise.weights.load.load_model",
         "denoise.norm",
         "denoise.norm.Missing",

@@ -1,0 +1,25 @@
+"""Overrides held to the types of their defaults."""
+
+from hydra import compose
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+
+def check_types(config: DictConfig, command: str) -> None:
+    """Refuse text where the default is a number, and anything but true and false for a boolean.
+
+    Raises:
+        ValueError: for an override of another type than its default.
+    """
+    groups_chosen = HydraConfig.get().runtime.choices
+    overrides = [o for o in HydraConfig.get().overrides.task if o[0] not in "+~"]
+    groups = [o for o in overrides if o.partition("=")[0] in groups_chosen]
+    defaults = compose(command, groups)
+    for key in (o.partition("=")[0] for o in overrides if o not in groups):
+        default, value = (OmegaConf.select(c, key) for c in (defaults, config))
+        values = value if OmegaConf.is_list(value) else [value]
+        if isinstance(default, bool) and not isinstance(value, bool):
+            raise ValueError(f"{key}={value} is neither true nor false")
+        numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+        if type(default) in (int, float) and not numbers and value is not None:
+            raise ValueError(f"{key}={value} is not a number")

@@ -1,0 +1,58 @@
+"""Errors of a user, told in one line that says what there is to choose from."""
+
+import sys
+from collections.abc import Sequence
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import ConfigCompositionException, HydraException, InstantiationException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from denoise.cli.compose import compose_config
+from denoise.cli.renamed import renamed
+
+
+def exit_with_error(error: Exception, command: str, arguments: Sequence[str]) -> None:
+    """End the process with one line, unless the error is a fault of this project."""
+    message = explain(error, command, arguments)
+    if message is not None:
+        sys.exit(f"error: {message}")
+
+
+def explain(error: BaseException, command: str, arguments: Sequence[str]) -> str | None:
+    """Say in one line what the user can mend; None for a fault of this project.
+
+    Args:
+        error: that ended the command.
+        command: whose configuration it is about.
+        arguments: of the command.
+    """
+    while isinstance(error, InstantiationException) and error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, ConfigCompositionException) and error.__cause__ is not None:
+        key = getattr(error.__cause__, "full_key", None)
+        if key and (known := renamed(key) or _siblings(key, command, arguments)):
+            return f"there is no option '{key}'; {known}"
+    if isinstance(error, HydraException):
+        return " ".join(str(error).split("\nConfig search path")[0].split())
+    if isinstance(error, OmegaConfBaseException):
+        return str(error).splitlines()[0] + f"; give {error.full_key}=... on the command line"
+    if isinstance(error, ValueError | OSError) or type(error).__name__ == "TrainingDivergedError":
+        return str(error)
+    if isinstance(error, TypeError) and "unexpected keyword argument" in str(error):
+        return f"{error}: leave it out"
+    return None
+
+
+def _siblings(key: str, command: str, arguments: Sequence[str]) -> str | None:
+    """List the options beside a key that does not exist."""
+    keep = [a for a in arguments if "=" in a and a.lstrip("+~").split("=")[0] != key]
+    GlobalHydra.instance().clear()
+    try:
+        config = compose_config(*keep, name=command)
+        parent = key.rpartition(".")[0]
+        node = OmegaConf.select(config, parent) if parent else config
+        options = [option for option in node if not str(option).startswith("_")]
+    except Exception:
+        return None
+    return f"{parent or 'the config'} has: {', '.join(map(str, options))}"

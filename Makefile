@@ -4,7 +4,7 @@ RUN = .venv/bin/python
 # A process a core, each of one thread: torch's threads would wait for one another.
 PYTEST = OMP_NUM_THREADS=1 $(RUN) -m pytest --numprocesses auto
 
-.PHONY: install train test test-all lint format
+.PHONY: install train test test-all lint format docs
 
 install: .venv/installed
 
@@ -32,3 +32,7 @@ lint: install
 format: install
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
+
+docs: install
+	$(RUN) -m pip install --quiet --editable '.[docs]'
+	$(RUN) -m sphinx -W --keep-going --quiet -b html docs docs/_build/html

@@ -1,27 +1,20 @@
 """Training on small photographs: it learns, records, resumes exactly, stops on NaN."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from harness import config
+from harness import config, make
 from PIL import Image
+from pytorch_lightning.callbacks import Timer
 from runs import QUICK
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from denoise.training.callbacks import EMA
-from denoise.training.learning_rate import constant_cosine, warmup_cosine
+from denoise.training.learning_rate import warmup_cosine
 from denoise.training.module import DenoisingModule
 from denoise.weights.load import load_checkpoint, load_model
-
-
-@pytest.fixture
-def train(command, photos, tmp_path):
-    def run(*words, name="run"):
-        command("train", *QUICK, *words, f"hydra.run.dir={name}")
-        return tmp_path / name
-
-    return run
 
 
 def weights(path, key="state_dict"):
@@ -32,8 +25,8 @@ def equal(left, right):
     return left.keys() == right.keys() and all(torch.equal(left[k], right[k]) for k in left)
 
 
-def test_a_run_leaves_everything(train, capfd):
-    folder = train("trainer.max_steps=4", "trainer.val_check_interval=2", "baseline=nlm")
+def test_a_run_leaves_everything(short_run):
+    folder = short_run.folder
     record = json.loads((folder / "results.json").read_text())
     assert record["training"]["steps"] == 4
     assert record["training"]["images_per_second"] > 0
@@ -62,9 +55,8 @@ def test_a_run_leaves_everything(train, capfd):
     assert list((folder / "tensorboard").glob("events.out.tfevents.*"))
     picture = np.asarray(Image.open(folder / "pictures/folder/sigma25/cat.png"))
     assert picture.shape[1] == 3 * 50 + 8
-    shown = capfd.readouterr().out
     for word in ("cat", "average of 2", "non-local means", "best.ckpt", "pictures", "tensorboard"):
-        assert word in shown
+        assert word in short_run.output
 
 
 def test_it_learns(train):
@@ -77,39 +69,35 @@ def test_it_learns(train):
 
 
 @pytest.mark.parametrize(
-    "words",
+    "overrides",
     [
-        ("trainer.val_check_interval=3",),
+        pytest.param(("trainer.val_check_interval=3",), marks=pytest.mark.slow),
         ("trainer.val_check_interval=4", "trainer.accumulate_grad_batches=2", "callbacks=ema"),
     ],
 )
-def test_a_resumed_run_ends_as_an_unbroken_one(train, words):
-    words = (
-        *words, "trainer.max_steps=6", "pictures=false",
+def test_a_resumed_run_ends_as_an_unbroken_one(train, overrides):
+    overrides = (
+        *overrides, "trainer.max_steps=6", "pictures=false",
         "callbacks.checkpoint.save_top_k=-1", "callbacks.checkpoint.filename='at-{step}'",
     )  # fmt: skip
-    whole = train(*words) / "checkpoints"
+    whole = train(*overrides) / "checkpoints"
     middle = sorted(whole.glob("at-step=*.ckpt"))[0]
     assert load_checkpoint(middle)["global_step"] < 6
-    resumed = train(*words, f"resume='{middle}'", name="resumed") / "checkpoints"
-    for key in ("state_dict", "current_model_state")[: 1 + ("callbacks=ema" in words)]:
+    resumed = train(*overrides, f"resume='{middle}'", name="resumed") / "checkpoints"
+    for key in ("state_dict", "current_model_state")[: 1 + ("callbacks=ema" in overrides)]:
         assert not equal(weights(middle, key), weights(whole / "last.ckpt", key))
         assert equal(weights(resumed / "last.ckpt", key), weights(whole / "last.ckpt", key))
 
 
-def test_validation_falls_between_optimizer_steps(train):
-    with pytest.raises(SystemExit, match=r"val_check_interval=3 .*multiple of 2"):
-        train("trainer.val_check_interval=3", "trainer.accumulate_grad_batches=2")
-
-
-def test_the_same_seed_gives_the_same_weights(train):
-    words = ("trainer.max_steps=2", "trainer.val_check_interval=2", "pictures=false")
-    one, two, three = (
-        weights(train(*words, f"seed={seed}", name=name) / "checkpoints" / "last.ckpt")
-        for seed, name in ((1, "one"), (1, "two"), (3, "three"))
+def test_the_same_seed_gives_the_same_weights(short_run, train):
+    overrides = ("trainer.max_steps=4", "trainer.val_check_interval=2", "pictures=false")
+    same, other = (
+        weights(train(*overrides, f"seed={seed}", name=name) / "checkpoints" / "last.ckpt")
+        for seed, name in ((0, "same"), (3, "other"))
     )
-    assert equal(one, two)
-    assert not equal(one, three)
+    first = weights(short_run.folder / "checkpoints" / "last.ckpt")
+    assert equal(first, same)
+    assert not equal(first, other)
 
 
 def test_nan_stops_the_run_and_says_where(train):
@@ -120,19 +108,20 @@ def test_nan_stops_the_run_and_says_where(train):
 
 
 @pytest.mark.parametrize(
-    "words",
+    "overrides",
     [
-        ("trainer.precision=bf16-mixed", "loss=charbonnier", "backbone.sigma_map=true"),
-        ("progressive=[[1,16,4],[2,24,2]]", "patch=32", "loss=psnr", "noise.sigma=[0,50]"),
-        ("channels=1", "noise=poisson", "logger=csv", "loss=mse", "scheduler=constant_cosine"),
-        ("noise=jpeg", "optimizer=adam", "logger=none", "trainer.max_time=00:00:10:00"),
+        ("trainer.precision=bf16-mixed", "loss=charbonnier", "backbone.sigma_map=true",
+         "progressive=[[1,16,4],[2,24,2]]", "patch=32", "noise.sigma=[0,50]"),
+        ("channels=1", "noise=poisson", "logger=csv", "loss=mse", "scheduler=constant_cosine",
+         "optimizer=adam", "trainer.max_time=00:00:10:00"),
+        pytest.param(("noise=jpeg", "loss=psnr", "logger=none"), marks=pytest.mark.slow),
     ],
-)
-def test_options(train, words):
-    folder = train("trainer.max_steps=3", "trainer.val_check_interval=3", *words)
+)  # fmt: skip
+def test_options(train, overrides):
+    folder = train("trainer.max_steps=3", "trainer.val_check_interval=3", *overrides)
     record = json.loads((folder / "results.json").read_text())
     assert record["protocol"] == (
-        "seeded" if any(w.startswith("noise=") for w in words) else "kair"
+        "seeded" if any(w.startswith("noise=") for w in overrides) else "kair"
     )
     assert np.isfinite([row["psnr"] for row in record["images"]]).all()
 
@@ -141,51 +130,53 @@ def test_real_noise_from_pairs(command, photos, tmp_path):
     (tmp_path / "noisy").mkdir()
     for path in photos.iterdir():
         Image.open(path).quantize(8).convert("RGB").save(tmp_path / "noisy" / path.name)
-    words = [word for word in QUICK if "folder" not in word]
+    overrides = [word for word in QUICK if "folder" not in word]
     for part in ("train", "val", "test"):
-        words += [f"data@{part}=pairs", f"{part}.pairs.noisy=noisy", f"{part}.pairs.clean=photos"]
-    command("train", *words, "protocol=real", "trainer.max_steps=2",
+        overrides += [
+            f"data@{part}=pairs",
+            f"{part}.pairs.noisy=noisy",
+            f"{part}.pairs.clean=photos",
+        ]
+    command("train", *overrides, "protocol=real", "trainer.max_steps=2",
             "trainer.val_check_interval=2", "hydra.run.dir=run")  # fmt: skip
     record = json.loads((tmp_path / "run" / "results.json").read_text())
     assert {(row["set"], row["sigma"]) for row in record["images"]} == {("pairs", None)}
 
 
-def test_vectors_do_not_decay():
-    from harness import make
+def module(net):
+    optimizer, loss = make("optimizer", "optimizer.weight_decay=0.1"), torch.nn.L1Loss()
+    return DenoisingModule(net, None, loss, optimizer, lambda x: 1.0, None, 25, 0, {})
 
+
+def test_vectors_do_not_decay():
     net = make("backbone", "backbone.dim=8")
-    optimizer = make("optimizer", "optimizer.weight_decay=0.1")
-    module = DenoisingModule(
-        net, None, torch.nn.L1Loss(), optimizer, lambda x: 1.0, None, 25, 0, {}
-    )
-    module.progress = lambda: 0.0
-    groups = module.configure_optimizers()["optimizer"].param_groups
+    denoising = module(net)
+    denoising.progress = lambda: 0.0
+    groups = denoising.configure_optimizers()["optimizer"].param_groups
     assert {p.ndim > 1 for p in groups[0]["params"]} == {True}
     assert {p.ndim > 1 for p in groups[1]["params"]} == {False}
     assert [group["weight_decay"] for group in groups] == [0.1, 0.0]
     assert sum(len(group["params"]) for group in groups) == len(list(net.parameters()))
 
 
-def test_schedules():
-    assert [warmup_cosine(x, warmup=0.1, floor=0.01) for x in (0.05, 0.1, 1)] == pytest.approx(
-        [0.5, 1, 0.01]
-    )
-    assert warmup_cosine(0.55, warmup=0.1, floor=0) == pytest.approx(0.5)
-    assert warmup_cosine(0, warmup=0.1, floor=0) > 0
-    assert [constant_cosine(x, constant=0.3, floor=0) for x in (0, 0.3, 0.65, 1)] == pytest.approx(
-        [1, 1, 0.5, 0]
-    )
+@pytest.mark.parametrize(
+    ("max_steps", "seconds", "share"),
+    [(10, None, 0.3), (-1, (6, 4), 0.6), (10, (1, 9), 0.3), (10, (6, 4), 0.6), (-1, None, 0)],
+)
+def test_progress_is_by_steps_or_by_time_whichever_is_further(max_steps, seconds, share):
+    timer = Timer()
+    if seconds:
+        timer.time_elapsed, timer.time_remaining = (lambda value=s: value for s in seconds)
+    denoising = module(torch.nn.Identity())
+    denoising._trainer = SimpleNamespace(max_steps=max_steps, global_step=3, callbacks=[timer])
+    assert denoising.progress() == pytest.approx(share)
 
 
-def test_ema_forgets_its_start():
-    average = EMA(0.999)._kwargs["multi_avg_fn"]
-    mean = [torch.zeros(3)]
-    for count in range(1, 200):
-        average(mean, [torch.ones(3)], torch.tensor(count))
-    assert mean[0].min() > 0.99
-    late = [torch.zeros(3)]
-    average(late, [torch.ones(3)], torch.tensor(10**6))
-    torch.testing.assert_close(late[0], torch.full((3,), 0.001))
+def test_learning_rate_follows_the_schedule(short_run):
+    log = EventAccumulator(str(short_run.folder / "tensorboard")).Reload()
+    rates = [scalar.value for scalar in log.Scalars("train/learning_rate")]
+    factors = [warmup_cosine(step / 4, warmup=0.05, floor=0.01) for step in range(4)]
+    assert rates == pytest.approx([0.002 * factor for factor in factors])
 
 
 @pytest.mark.slow

@@ -1,0 +1,17 @@
+import pytest
+
+from denoise.training.learning_rate import constant_cosine, warmup_cosine
+
+
+def test_warmup_cosine():
+    assert [warmup_cosine(x, warmup=0.1, floor=0.01) for x in (0.05, 0.1, 1)] == pytest.approx(
+        [0.5, 1, 0.01]
+    )
+    assert warmup_cosine(0.55, warmup=0.1, floor=0) == pytest.approx(0.5)
+    assert warmup_cosine(0, warmup=0.1, floor=0) > 0
+
+
+def test_constant_cosine():
+    assert [constant_cosine(x, constant=0.3, floor=0) for x in (0, 0.3, 0.65, 1)] == pytest.approx(
+        [1, 1, 0.5, 0]
+    )

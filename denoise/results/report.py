@@ -1,201 +1,202 @@
-"""A report of a measurement that opens from disk: a page, its pictures, nothing from elsewhere."""
+"""The report of an evaluation: a page with its pictures, which opens from disk without network."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from html import escape
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
+from markupsafe import Markup
 from PIL import Image
 
-from denoise.evaluation.evaluate import METHOD, Row
-from denoise.results.figures import COLORMAP, FRAME_COLORS, MAX_ERROR, BestAndWorst, Example
-from denoise.results.html import chart, definitions, page, table
+from denoise.evaluation.evaluate import METHOD, Mean, Row
+from denoise.results.figures import (
+    COLORMAP,
+    FRAME_COLORS,
+    MAX_ERROR,
+    BestAndWorst,
+    Example,
+)
+from denoise.results.html import chart, render
+from denoise.results.record import Results
 from denoise.results.tables import complexity_texts
 
-ZOOM = 4  # of crops, so that pixels can be seen
+T = TypeVar("T")
+ZOOM = 4  # enlargement of windows, so that pixels are visible
 
 
-def write_report(folder: Path, record: Mapping[str, Any], extremes: BestAndWorst) -> Path:
+class Score(NamedTuple):
+    """Cell of a table: PSNR and SSIM as text, and whether the PSNR is the best of its row."""
+
+    psnr: str
+    ssim: str
+    best: bool
+
+
+class Table(NamedTuple):
+    """Heads of the columns, and rows of cells: texts and scores."""
+
+    heads: list[str]
+    rows: list[list[str | Score]]
+
+
+class Picture(NamedTuple):
+    """A picture file beside the page: its name, and its size in pixels."""
+
+    name: str
+    width: int
+    height: int
+
+
+def write_report(folder: Path, results: Results, best_and_worst: BestAndWorst) -> Path:
     """Write index.html and its pictures.
 
     Args:
-        folder: Of the report.
-        record: What results.json holds.
-        extremes: Has watched the measurement.
+        folder: Folder of the report.
+        results: Content of results.json.
+        best_and_worst: Observer of the evaluation.
 
     Returns:
-        The page.
+        Path of index.html.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    rows, means = record["images"], record["average"]
-    methods = _unique(rows, "method")
-    sets = {row["set"]: row["images"] for row in means}
-    sigmas = [sigma for sigma in _unique(means, "sigma") if sigma is not None]
+    rows, means, environment = results["images"], results["average"], results["environment"]
+    methods = _unique(row["method"] for row in rows)
+    sets = {mean["set"]: mean["images"] for mean in means}
+    sigmas = [sigma for sigma in _unique(mean["sigma"] for mean in means) if sigma is not None]
     levels = ", ".join(f"{sigma:g}" for sigma in sigmas)
-    facts = {
-        "checkpoint": f"<code>{escape(str(record['checkpoint']))}</code>",
-        "protocol": escape(record["protocol"]),
-        "data": ", ".join(f"{escape(name)} ({_count(n, 'image')})" for name, n in sets.items()),
-        "noise": f"sigma {levels}, in grey levels of 0-255" if sigmas else "as the protocol says",
-    }
-    sections = {
-        "Averages": _averages(means, methods),
-        "PSNR over sigma": _charts(means, methods) if len(sigmas) > 1 else "",
-        "Cost": _cost(record["model"], rows, methods),
-        "Worst and best": _examples(folder, extremes),
-        "Every image": _images(rows, methods),
-    }
-    title = f"{PurePath(record['checkpoint']).name} on {', '.join(sets)}"
-    text = page(escape(title), definitions(facts), sections, _foot(record["environment"]))
+    versions = (f"{name} {version}" for name, version in environment["packages"].items())
+    html = render(
+        "report.html",
+        title=f"{PurePath(results['checkpoint']).name} on {', '.join(sets)}",
+        results=results,
+        data=", ".join(f"{name} ({_count(number, 'image')})" for name, number in sets.items()),
+        noise=f"sigma {levels}, in grey levels of 0-255" if sigmas else "as the protocol says",
+        averages=_averages(means, methods),
+        charts=_charts(means, methods) if len(sigmas) > 1 else [],
+        cost=complexity_texts(results["model"]) | _seconds(rows, methods),
+        examples=_examples(folder, best_and_worst),
+        images=_images(rows, methods),
+        written=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+        versions=", ".join([f"Python {environment['python']}", *versions]),
+        device=f"{environment['device']}, {_count(environment['threads'], 'thread')}",
+        zoom=ZOOM,
+        colormap=COLORMAP,
+        frame_colors=FRAME_COLORS,
+        max_error=MAX_ERROR,
+    )
     path = folder / "index.html"
-    path.write_text(text, encoding="utf-8", errors="replace")  # names of files can be any bytes
+    path.write_text(html, encoding="utf-8", errors="replace")  # names of files can be any bytes
     return path
 
 
-def _averages(means: Sequence[Row], methods: Sequence[str]) -> str:
-    lines = []
-    for (name, sigma), found in _grouped(means, "set", "sigma").items():
-        count = next(iter(found.values()))["images"]
-        scores = [
-            f"{text}<small>{found[method]['ssim']:.4f}</small>" if text else ""
-            for method, text in _psnrs(found, methods).items()
-        ]
-        lines.append([escape(name), *_sigma(sigma, means), str(count), *scores])
-    heads = ["set", *_sigma("sigma", means), "images", *map(escape, methods)]
-    note = "PSNR in dB, SSIM below it; the best PSNR of a row is bold."
-    return f'<p class="note">{note}</p>{table("averages", heads, lines, 1, sortable=False)}'
+def _averages(means: Sequence[Mean], methods: Sequence[str]) -> Table:
+    groups: dict[tuple[str, float | None], dict[str, Mean]] = {}
+    for mean in means:
+        groups.setdefault((mean["set"], mean["sigma"]), {})[mean["method"]] = mean
+    rows: list[list[str | Score]] = []
+    for (name, sigma), found in groups.items():
+        count = str(next(iter(found.values()))["images"])
+        cells = _scores(found, methods, ssim=True)
+        rows.append([name, *_sigma(sigma, means), count, *cells])
+    return Table(["set", *_sigma("sigma", means), "images", *methods], rows)
 
 
-def _images(rows: Sequence[Row], methods: Sequence[str]) -> str:
-    lines = [
-        [escape(image), escape(name), *_sigma(sigma, rows), *_psnrs(found, methods).values()]
-        for (image, name, sigma), found in _grouped(rows, "image", "set", "sigma").items()
-    ]
-    heads = ["image", "set", *_sigma("sigma", rows), *map(escape, methods)]
-    note = "PSNR in dB, the best of a row is bold."
-    return f'<p class="note">{note}</p>{table("every image", heads, lines, 2, sortable=True)}'
-
-
-def _grouped(rows: Sequence[Row], *keys: str) -> dict[tuple, dict[str, Row]]:
-    """Gather the rows by what they have in common, then by method."""
-    groups: dict[tuple, dict[str, Row]] = {}
+def _images(rows: Sequence[Row], methods: Sequence[str]) -> Table:
+    groups: dict[tuple[str, str, float | None], dict[str, Row]] = {}
     for row in rows:
-        groups.setdefault(tuple(row[key] for key in keys), {})[row["method"]] = row
-    return groups
+        groups.setdefault((row["image"], row["set"], row["sigma"]), {})[row["method"]] = row
+    cells: list[list[str | Score]] = [
+        [image, name, *_sigma(sigma, rows), *_scores(found, methods, ssim=False)]
+        for (image, name, sigma), found in groups.items()
+    ]
+    return Table(["image", "set", *_sigma("sigma", rows), *methods], cells)
 
 
-def _psnrs(found: Mapping[str, Row], methods: Sequence[str]) -> dict[str, str]:
-    """Write the PSNR of every method, empty where there is none."""
+def _scores(
+    found: Mapping[str, Row] | Mapping[str, Mean], methods: Sequence[str], *, ssim: bool
+) -> list[str | Score]:
+    """Return the cell of every method, empty where it has no score."""
     best = max((row["psnr"] for row in found.values() if not math.isnan(row["psnr"])), default=None)
-    texts = dict.fromkeys(methods, "")
-    for method, row in found.items():
-        text = f"{row['psnr']:.2f}"
-        texts[method] = f"<b>{text}</b>" if row["psnr"] == best else text
-    return texts
+    cells: list[str | Score] = []
+    for method in methods:
+        row = found.get(method)
+        if row is None:
+            cells.append("")
+        else:
+            text = f"{row['ssim']:.4f}" if ssim else ""
+            cells.append(Score(f"{row['psnr']:.2f}", text, row["psnr"] == best))
+    return cells
 
 
-def _sigma(value: float | str | None, rows: Sequence[Row]) -> list[str]:
-    """Write the cell of a column that is there only where the noise has a sigma."""
+def _sigma(value: float | str | None, rows: Sequence[Row] | Sequence[Mean]) -> list[str]:
+    """Return the cell of the column sigma, or none where no row has a sigma."""
     if all(row["sigma"] is None for row in rows):
         return []
     return ["" if value is None else f"{value:g}" if not isinstance(value, str) else value]
 
 
-def _charts(means: Sequence[Row], methods: Sequence[str]) -> str:
-    restorers = [method for method in methods if method != "noisy"]  # it would flatten the others
-    classes = {method: f"hue{i % 5}" for i, method in enumerate(restorers)} | {METHOD: "ours"}
+def _charts(means: Sequence[Mean], methods: Sequence[str]) -> list[Markup]:
+    """Return a chart of PSNR over sigma for every set."""
+    denoisers = [method for method in methods if method != "noisy"]  # it would flatten the others
+    classes = {method: f"hue{i % 5}" for i, method in enumerate(denoisers)} | {METHOD: "ours"}
     charts = []
-    for name in _unique(means, "set"):
-        lines: dict[str, list] = {method: [] for method in restorers}
-        for row in means:
-            if row["set"] == name and row["method"] in lines and math.isfinite(row["psnr"]):
-                lines[row["method"]].append((row["sigma"], row["psnr"]))
+    for name in _unique(mean["set"] for mean in means):
+        lines: dict[str, list[tuple[float, float]]] = {method: [] for method in denoisers}
+        for mean in means:
+            sigma, psnr = mean["sigma"], mean["psnr"]
+            if mean["set"] == name and mean["method"] in lines and sigma is not None:
+                lines[mean["method"]] += [(sigma, psnr)] * math.isfinite(psnr)
         if any(lines.values()):
-            axes = ("sigma in grey levels", "PSNR in dB")
-            charts.append(chart(name, axes, lines, classes))
-    return f'<div class="charts">{"".join(charts)}</div>' if charts else ""
+            charts.append(chart(name, ("sigma in grey levels", "PSNR in dB"), lines, classes))
+    return charts
 
 
-def _cost(model: Mapping[str, Any], rows: Sequence[Row], methods: Sequence[str]) -> str:
-    facts = complexity_texts(model)
+def _seconds(rows: Sequence[Row], methods: Sequence[str]) -> dict[str, str]:
+    """Return the mean time of every method that has one."""
+    texts = {}
     for method in methods:
         times = [row["seconds"] for row in rows if row["method"] == method and "seconds" in row]
         if times:
-            facts[f"{escape(method)}, an image"] = f"{sum(times) / len(times):.2f} s"
-    return definitions(facts, "cards")
+            texts[f"{method}, an image"] = f"{sum(times) / len(times):.2f} s"
+    return texts
 
 
-def _examples(folder: Path, extremes: BestAndWorst) -> str:
-    blocks = []
-    for (name, sigma), examples in extremes.examples.items():
+def _examples(folder: Path, best_and_worst: BestAndWorst) -> list[dict[str, Any]]:
+    """Save the pictures of every example and return what the template shows of them."""
+    groups: list[dict[str, Any]] = []
+    for (name, sigma), examples in best_and_worst.examples.items():
         half = (len(examples) + 1) // 2
-        kinds = {"worst": examples[:half], "best": examples[: half - 1 : -1]}
         shown = []
-        for kind, group in kinds.items():
-            for number, one in enumerate(group, 1):
-                stem = f"{len(blocks) + 1}-{kind}-{number}"
+        for kind, chosen in (("worst", examples[:half]), ("best", examples[: half - 1 : -1])):
+            for number, example in enumerate(chosen, 1):
+                stem = f"{len(groups) + 1}-{kind}-{number}"  # an image's name may be no file name
                 badge = f"{kind} {number}" if len(examples) > 1 else ""
-                shown.append(_example(folder, stem, badge, one))
-        place = escape(name) + ("" if sigma is None else f", sigma {sigma:g}")
-        state = "" if blocks else " open"
-        blocks.append(f"<details{state}><summary>{place}</summary>{''.join(shown)}</details>")
-    gradient = ", ".join(f"rgb{colour}" for colour in COLORMAP)
-    legend = (
-        '<p class="note">By the PSNR of restored. Of each image the windows with the largest and '
-        f"the smallest mean error, {ZOOM} times enlarged.</p>"
-        '<p class="heat">Error map, |restored - clean|: 0 <i style="background: '
-        f'linear-gradient(90deg, {gradient})"></i> {MAX_ERROR} grey levels or more</p>'
-    )
-    return legend + "".join(blocks) if blocks else ""
+                shown.append({"badge": badge, "example": example, **_save(folder, stem, example)})
+        title = name if sigma is None else f"{name}, sigma {sigma:g}"
+        groups.append({"title": title, "shown": shown})
+    return groups
 
 
-def _example(folder: Path, stem: str, badge: str, one: Example) -> str:
-    """Show an image; its pictures are named by stem, for the image's name may be no file name."""
-    name = escape(str(one.key["image"]))
-    overview = _picture(folder / f"{stem}.png", one.overview, f"{name}, restored, windows framed")
-    views = []
-    for which, crop in one.crops.items():
-        panels = []
+def _save(folder: Path, stem: str, example: Example) -> dict[str, Any]:
+    def save(name: str, image: Image.Image) -> Picture:
+        image.save(folder / name)
+        return Picture(name, *image.size)
+
+    panels: dict[str, dict[str, Picture]] = {}
+    for which, crop in example.crops.items():
+        panels[which] = {}
         for panel, small in crop.panels.items():
-            large = small.resize([ZOOM * side for side in small.size], Image.Resampling.NEAREST)
+            width, height = small.size
+            large = small.resize((ZOOM * width, ZOOM * height), Image.Resampling.NEAREST)
             label = "error map" if panel == "error" else panel
-            alt = f"{label}, window of {name} with the {which} error"
-            image = _picture(folder / f"{stem}-{which}-{panel}.png", large, alt)
-            panels.append(f"<figure>{image}<figcaption>{label}</figcaption></figure>")
-        views.append(
-            f'<p><i style="background: rgb{FRAME_COLORS[which]}"></i>{which} error: mean '
-            f"{crop.error:.1f} grey levels, at x {crop.left}, y {crop.top}</p>"
-            f'<div class="panels">{"".join(panels)}</div>'
-        )
-    mark = f'<span class="badge">{badge}</span>' if badge else ""
-    score = f"{one.scores['psnr']:.2f} dB, SSIM {one.scores['ssim']:.4f}"
-    about = f'<div class="about"><h3>{mark}{name}</h3><p class="note">{score}</p>{overview}</div>'
-    return f"<article>{about}<div>{''.join(views)}</div></article>"
+            panels[which][label] = save(f"{stem}-{which}-{panel}.png", large)
+    return {"overview": save(f"{stem}.png", example.overview), "panels": panels}
 
 
-def _picture(path: Path, picture: Image.Image, alt: str) -> str:
-    picture.save(path)
-    width, height = picture.size
-    return f'<img src="{path.name}" width="{width}" height="{height}" alt="{alt}">'
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _foot(environment: Mapping[str, Any]) -> str:
-    packages = [f"{name} {version}" for name, version in environment["packages"].items()]
-    facts = {
-        "written": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
-        "command": f"<code>{escape(environment['command'])}</code>",
-        "revision": escape(environment["git"] or "not in git"),
-        "versions": escape(", ".join([f"Python {environment['python']}", *packages])),
-        "device": escape(f"{environment['device']}, {_count(environment['threads'], 'thread')}"),
-    }
-    return definitions(facts)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _unique(rows: Sequence[Row], key: str) -> list[Any]:
-    return list(dict.fromkeys(row[key] for row in rows))
+def _unique(values: Iterable[T]) -> list[T]:
+    return list(dict.fromkeys(values))

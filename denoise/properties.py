@@ -1,14 +1,17 @@
-"""What a mechanism states about itself: data that tests hold it to and that tiling relies on."""
+"""The contract of every attention: a `Mixer`, and the properties that it states."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
+
+from torch import nn
 
 from denoise.receptive_field import ReceptiveField
 
 
 @dataclass(frozen=True, kw_only=True)
 class MixerProperties:
-    """The facts of one mixer.
+    """Properties of one mixer, which the contract tests verify and tiling relies on.
 
     Args:
         family: global, sparse global, window, local, channel, gating or none; joined by " + ".
@@ -18,8 +21,8 @@ class MixerProperties:
         shift_period: a shift of the image by a multiple of this many pixels shifts the output, away
             from borders; None where no shift does.
         preserves_constant: whether a constant image stays constant, away from borders.
-        zero_init: whether a fresh one gives zeros, so that its half of a block begins as the
-            identity.
+        zero_init: whether the output is zero at initialisation, so that the residual branch begins
+            as the identity.
         export: why torch.export fails with a height and width left open; empty where it works.
     """
 
@@ -30,3 +33,16 @@ class MixerProperties:
     preserves_constant: bool = True
     zero_init: bool = True
     export: str = ""
+
+
+class Mixer(nn.Module):
+    """Attention of a block: maps (B, C, H, W) to the same shape, at any H and W from 1.
+
+    It is made from (dim, num_heads, block_index, *, own options), where `block_index` is the place
+    of the block in its level, and sets `properties` when it is made.
+    """
+
+    properties: MixerProperties
+
+
+MixerFactory = Callable[[int, int, int], Mixer]  # of (dim, num_heads, block_index)

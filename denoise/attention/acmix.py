@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from denoise.layers.conv1x1 import Conv1x1
 from denoise.layers.local_attention import local_attention
 from denoise.option_checks import check_choice, check_odd
-from denoise.properties import MixerProperties
+from denoise.properties import Mixer, MixerProperties
 from denoise.receptive_field import Radius
 
 POSITIONS = ("offset", "official")
 
 
-class ACmix(nn.Module):
+class ACmix(Mixer):
     """Mix of self-attention and convolution (Pan et al. 2022, arXiv 2111.14556).
 
     Departs from the official code, whose positions change meaning with the image's size and whose
@@ -73,14 +73,10 @@ class ACmix(nn.Module):
         else:
             # The same for query and key, a bias of this convolution would cancel.
             self.positions = Conv1x1(2, dim // num_heads, bias=False)
-
-    @property
-    def properties(self) -> MixerProperties:
-        """Return the properties of this mixer, see `MixerProperties`."""
         receptive_field = (
             Radius(max(self.kernel_att, self.kernel_conv) // 2) if not self.positions else None
         )
-        return MixerProperties(
+        self.properties = MixerProperties(
             family="local", complexity="N", receptive_field=receptive_field, shift_period=1
         )
 

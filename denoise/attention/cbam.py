@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from denoise.layers.conv1x1 import Conv1x1
 from denoise.option_checks import check_choice, check_odd
-from denoise.properties import MixerProperties
+from denoise.properties import Mixer, MixerProperties
 
 
-class CBAM(nn.Module):
+class CBAM(Mixer):
     """Channel gate, then pixel gate, of CBAM (Woo et al. 2018, arXiv 1807.06521).
 
     Without the official code's batch norm before the second gate, which ties an image to the others
@@ -61,11 +61,7 @@ class CBAM(nn.Module):
         self.channel = nn.Sequential(Conv1x1(dim, hidden), act, Conv1x1(hidden, dim))
         self.spatial = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
         self.norm = nn.BatchNorm2d(1, momentum=0.01) if official else nn.Identity()
-
-    @property
-    def properties(self) -> MixerProperties:
-        """Return the properties of this mixer, see `MixerProperties`."""
-        return MixerProperties(
+        self.properties = MixerProperties(
             family="channel", complexity="N", receptive_field=None, shift_period=1, zero_init=False
         )
 

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from denoise.layers.conv1x1 import Conv1x1
 from denoise.layers.windows import attend, crop, merge, pad, partition, runs
-from denoise.properties import MixerProperties
+from denoise.properties import Mixer, MixerProperties
 
 
-class CrossShapedWindowAttention(nn.Module):
+class CrossShapedWindowAttention(Mixer):
     """Attention of CSWin (Dong et al. 2022, arXiv 2107.00652), exact at any size.
 
     Half of the heads attend in vertical stripes, the other half in horizontal ones. Departs from
@@ -55,11 +55,7 @@ class CrossShapedWindowAttention(nn.Module):
         self.qkv = Conv1x1(dim, 3 * dim, bias=qkv_bias, channels_last=True)
         self.lepe = nn.Conv2d(dim, dim, 3, padding=1, groups=dim)
         self.proj = Conv1x1(dim, dim, zero_init=True)
-
-    @property
-    def properties(self) -> MixerProperties:
-        """Return the properties of this mixer, see `MixerProperties`."""
-        return MixerProperties(
+        self.properties = MixerProperties(
             family="window",
             complexity="N^1.5",
             receptive_field=None,

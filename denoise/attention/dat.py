@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from denoise.layers.conv1x1 import zero_parameters
 from denoise.option_checks import check_odd
-from denoise.properties import MixerProperties
+from denoise.properties import Mixer, MixerProperties
 
 
-class DeformableAttention(nn.Module):
+class DeformableAttention(Mixer):
     """Attention of DAT (Xia et al. 2022, arXiv 2201.00520).
 
     The image is cut into ceil(H / stride) x ceil(W / stride) equal cells; the key of a cell is read
@@ -71,11 +71,7 @@ class DeformableAttention(nn.Module):
         self.offset_proj = nn.Linear(width, 2, bias=False)
         # Keys begin near their cells' centres: one that is clamped to the border does not learn.
         nn.init.trunc_normal_(self.offset_proj.weight, std=0.01)
-
-    @property
-    def properties(self) -> MixerProperties:
-        """Return the properties of this mixer, see `MixerProperties`."""
-        return MixerProperties(
+        self.properties = MixerProperties(
             family="sparse global", complexity="N^2", receptive_field=None, shift_period=None
         )
 

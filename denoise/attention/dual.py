@@ -9,19 +9,16 @@ r"""Two mixers in one block, one after the other or side by side.
 """
 
 import math
-from collections.abc import Callable
 from typing import Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from denoise.option_checks import check_choice
-from denoise.properties import MixerProperties
+from denoise.properties import Mixer, MixerFactory, MixerProperties
 from denoise.receptive_field import Compose, Radius, Union
 
-MixerFactory = Callable[..., nn.Module]
 
-
-class Dual(nn.Module):
+class Dual(Mixer):
     """Spatial and channel attention in one block, as in X-Restormer (Chen et al. 2023, 2310.11881).
 
     X-Restormer puts a norm and a feed-forward between the two; here they share one norm, and in
@@ -54,10 +51,6 @@ class Dual(nn.Module):
         self.order = order
         self.first = first(dim, num_heads, block_index)
         self.second = second(dim, num_heads, block_index)
-
-    @property
-    def properties(self) -> MixerProperties:
-        """Return the properties of this mixer, see `MixerProperties`."""
         first, second = self.first.properties, self.second.properties
         receptive_field = None
         if first.receptive_field and second.receptive_field and self.order == "sequence":
@@ -66,7 +59,7 @@ class Dual(nn.Module):
             )
         elif first.receptive_field and second.receptive_field:
             receptive_field = Union([first.receptive_field, second.receptive_field])
-        return MixerProperties(
+        self.properties = MixerProperties(
             family=" + ".join(dict.fromkeys([first.family, second.family])),
             complexity=max(first.complexity, second.complexity),  # "N" < "N^1.5" < "N^2"
             receptive_field=receptive_field,

@@ -22,10 +22,10 @@ from denoise.layers.windows import (
     partition,
     relative_position_index,
 )
-from denoise.properties import MixerProperties
+from denoise.properties import Mixer, MixerProperties
 
 
-class GridAttention(nn.Module):
+class GridAttention(Mixer):
     """Grid attention of MaxViT (Tu et al. 2022, arXiv 2204.01697), exact at any size.
 
     A pixel attends to the real pixels at multiples of ceil(H / grid_size) rows and ceil(W /
@@ -58,11 +58,7 @@ class GridAttention(nn.Module):
         nn.init.trunc_normal_(self.position_bias, std=0.02)
         table = relative_position_index(grid_size, grid_size)
         self.register_buffer("relative_position_index", table, persistent=False)
-
-    @property
-    def properties(self) -> MixerProperties:
-        """Return the properties of this mixer, see `MixerProperties`."""
-        return MixerProperties(
+        self.properties = MixerProperties(
             family="sparse global", complexity="N", receptive_field=None, shift_period=None
         )
 

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from denoise.layers.conv1x1 import Conv1x1
 from denoise.layers.upcast_conv import UpcastConv2d
-from denoise.properties import MixerProperties
+from denoise.properties import Mixer, MixerProperties
 from denoise.receptive_field import Radius
 
 
-class LargeKernelAttention(nn.Module):
+class LargeKernelAttention(Mixer):
     """Attention of the visual attention network (Guo et al. 2023, arXiv 2202.09741).
 
     Without the paper's inner shortcut, and without its learned scale of the result: the last
@@ -37,11 +37,7 @@ class LargeKernelAttention(nn.Module):
         self.far = UpcastConv2d(dim, dim, 7, padding=9, dilation=3, groups=dim)
         self.point = Conv1x1(dim, dim)
         self.proj = Conv1x1(dim, dim, zero_init=True)
-
-    @property
-    def properties(self) -> MixerProperties:
-        """Return the properties of this mixer, see `MixerProperties`."""
-        return MixerProperties(
+        self.properties = MixerProperties(
             family="gating", complexity="N", receptive_field=Radius(2 + 9), shift_period=1
         )
 

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from denoise.layers.conv1x1 import Conv1x1
-from denoise.properties import MixerProperties
+from denoise.properties import Mixer, MixerProperties
 from denoise.receptive_field import Compose, OverlappingWindows, Radius
 
 
-class MDTA(nn.Module):
+class MDTA(Mixer):
     """Transposed attention of Restormer (Zamir et al. 2022, arXiv 2111.09881), in folded form.
 
     The softmaxed d x d map of each head is multiplied into the output projection, so that one
@@ -63,58 +63,61 @@ class MDTA(nn.Module):
         self.qkv = Conv1x1(dim, 3 * dim, bias=bias)
         self.qkv_dwconv = nn.Conv2d(3 * dim, 3 * dim, 3, padding=1, groups=3 * dim, bias=bias)
         self.project_out = Conv1x1(dim, dim, bias=bias, zero_init=True)
-
-    @property
-    def properties(self) -> MixerProperties:
-        """Return the properties of this mixer, see `MixerProperties`."""
-        if self.window is None:
-            return MixerProperties(
-                family="channel", complexity="N", receptive_field=None, shift_period=1
-            )
-        receptive_field = Compose([Radius(1), OverlappingWindows(self.window, self.stride)])
-        return MixerProperties(
+        self.properties = MixerProperties(
             family="channel",
             complexity="N",
-            receptive_field=receptive_field,
-            shift_period=self.stride,
+            receptive_field=Compose([Radius(1), OverlappingWindows(window, self.stride)])
+            if window
+            else None,
+            shift_period=self.stride if window else 1,
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""
-        B, C, H, W = x.shape
         qkv = self.qkv_dwconv(self.qkv(x)).permute(0, 2, 3, 1)
-        if self.window is None:
-            q, k, v = qkv.reshape(B, H * W, 3 * C).split(C, dim=-1)
-            matrices = self._matrices(*_products(q, k, len(self.temperature)))
-        else:
-            # A window consists of cells, squares of one stride: its sums over pixels are sums over
-            # cells, and the mean over windows is one of their matrices. No pixel is copied twice.
-            side = self.stride
-            rows, columns = (H + side - 1) // side, (W + side - 1) // side
-            # Zeros add nothing to the sums, neither as pixels nor as cells.
-            qkv = F.pad(qkv, (0, 0, 0, columns * side - W, 0, rows * side - H), value=0.0)
-            cells = qkv.view(B, rows, side, columns, side, 3 * C).transpose(2, 3)
-            q, k, v = cells.reshape(-1, side * side, 3 * C).split(C, dim=-1)
-            span = self.window // side
-            right, below = (torch.sym_max(0, span - length) for length in (columns, rows))
-            sums = [
-                _over_windows(t.unflatten(0, (B, rows, columns)), (0, right, 0, below), span)
-                for t in _products(q, k, len(self.temperature))
-            ]
-            matrices = self._matrices(*(t.flatten(0, 2) for t in sums))
-            matrices = matrices.unflatten(0, sums[0].shape[:3])
-            around = (span - 1, span - 1 - right, span - 1, span - 1 - below)
-            counts = _over_windows(torch.ones_like(matrices[:1, ..., :1, :1]), around, span)
-            matrices = (_over_windows(matrices, around, span) / counts).flatten(0, 2)
+        out = self._attend_image(qkv) if self.window is None else self._attend_windows(qkv)
+        return out.permute(0, 3, 1, 2)
+
+    def _attend_image(self, qkv: Tensor) -> Tensor:
+        """Apply one map of the whole image: (B, H, W, 3C) to (B, H, W, C)."""
+        B, H, W, C = *qkv.shape[:3], qkv.shape[3] // 3
+        q, k, v = qkv.reshape(B, H * W, 3 * C).split(C, dim=-1)
+        matrices = self._matrices(*_products(q, k, len(self.temperature)))
+        return self._project(v, matrices).view(B, H, W, C)
+
+    def _attend_windows(self, qkv: Tensor) -> Tensor:
+        """Apply the mean map of the windows that hold a pixel: (B, H, W, 3C) to (B, H, W, C).
+
+        A window consists of cells, squares of one stride: its sums over pixels are sums over cells,
+        and the mean over windows is one of their matrices. No pixel is copied twice.
+        """
+        B, H, W, C = *qkv.shape[:3], qkv.shape[3] // 3
+        side, span = self.stride, (self.window or 0) // self.stride
+        rows, columns = (H + side - 1) // side, (W + side - 1) // side
+        # Zeros add nothing to the sums, neither as pixels nor as cells.
+        qkv = F.pad(qkv, (0, 0, 0, columns * side - W, 0, rows * side - H), value=0.0)
+        cells = qkv.view(B, rows, side, columns, side, 3 * C).transpose(2, 3)
+        q, k, v = cells.reshape(-1, side * side, 3 * C).split(C, dim=-1)
+        right, below = (torch.sym_max(0, span - length) for length in (columns, rows))
+        sums = [
+            _over_windows(t.unflatten(0, (B, rows, columns)), (0, right, 0, below), span)
+            for t in _products(q, k, len(self.temperature))
+        ]
+        matrices = self._matrices(*(t.flatten(0, 2) for t in sums))
+        matrices = matrices.unflatten(0, sums[0].shape[:3])
+        around = (span - 1, span - 1 - right, span - 1, span - 1 - below)
+        counts = _over_windows(torch.ones_like(matrices[:1, ..., :1, :1]), around, span)
+        matrices = (_over_windows(matrices, around, span) / counts).flatten(0, 2)
+        out = self._project(v, matrices)
+        out = out.view(B, rows, columns, side, side, C).transpose(2, 3)
+        out = out.reshape(B, rows * side, columns * side, C)
+        # A slice would export for sizes that the stride divides or for others, not for both.
+        return F.pad(out, (0, 0, 0, W - columns * side, 0, H - rows * side))
+
+    def _project(self, v: Tensor, matrices: Tensor) -> Tensor:
+        """Multiply values (M, T, C) with matrices (M, C, C), and add the bias."""
         out = v @ matrices.transpose(1, 2)
-        if self.project_out.bias is not None:
-            out = out + self.project_out.bias
-        if self.window is not None:
-            out = out.view(B, rows, columns, side, side, C).transpose(2, 3)
-            out = out.reshape(B, rows * side, columns * side, C)
-            # A slice would export for sizes that the stride divides or for others, not for both.
-            out = F.pad(out, (0, 0, 0, W - columns * side, 0, H - rows * side))
-        return out.view(B, H, W, C).permute(0, 3, 1, 2)
+        return out if self.project_out.bias is None else out + self.project_out.bias
 
     def _matrices(self, squares: Tensor, gram: Tensor) -> Tensor:
         """Attention and output projection in one: (M, C, C), to multiply the values with."""

@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from denoise.layers.conv1x1 import Conv1x1
 from denoise.layers.upcast_conv import UpcastConv2d
-from denoise.properties import MixerProperties
+from denoise.properties import Mixer, MixerProperties
 from denoise.receptive_field import Radius
 
 KERNELS = [(3, 5, 2), (5, 7, 3), (7, 9, 4)]  # side of the near one, side and dilation of the far
 
 
-class MultiScaleLargeKernelAttention(nn.Module):
+class MultiScaleLargeKernelAttention(Mixer):
     """Attention of MAN (Wang et al. 2024, arXiv 2209.14145), without norm and shortcut.
 
     Each third of the channels has a size of its own; channels that three does not divide go to the
@@ -44,13 +44,9 @@ class MultiScaleLargeKernelAttention(nn.Module):
             _Branch(width, *kernel) for width, kernel in zip(widths, kernels, strict=True)
         )
         self.proj = Conv1x1(dim, dim, zero_init=True)
-
-    @property
-    def properties(self) -> MixerProperties:
-        """Return the properties of this mixer, see `MixerProperties`."""
         near, far, dilation = KERNELS[-1]
         receptive_field = Radius(near // 2 + far // 2 * dilation)
-        return MixerProperties(
+        self.properties = MixerProperties(
             family="gating", complexity="N", receptive_field=receptive_field, shift_period=1
         )
 

@@ -15,11 +15,11 @@ from denoise.layers.attention_backends import BACKENDS, select_backend, unsuppor
 from denoise.layers.conv1x1 import Conv1x1
 from denoise.layers.local_attention import local_attention
 from denoise.option_checks import check_choice, check_odd
-from denoise.properties import MixerProperties
+from denoise.properties import Mixer, MixerProperties
 from denoise.receptive_field import Neighborhood
 
 
-class NeighborhoodAttention(nn.Module):
+class NeighborhoodAttention(Mixer):
     """Neighbourhood attention (Hassani et al. 2023, arXiv 2204.07143), dilated (arXiv 2209.15001).
 
     At a border the neighbourhood moves inward and keeps k x k real pixels.
@@ -68,12 +68,8 @@ class NeighborhoodAttention(nn.Module):
         if position_bias:
             self.position_bias = nn.Parameter(torch.empty(num_heads, side, side))
             nn.init.trunc_normal_(self.position_bias, std=0.02)
-
-    @property
-    def properties(self) -> MixerProperties:
-        """Return the properties of this mixer, see `MixerProperties`."""
         receptive_field = Neighborhood(self.kernel_size, self.dilation)
-        return MixerProperties(
+        self.properties = MixerProperties(
             family="local", complexity="N", receptive_field=receptive_field, shift_period=1
         )
 

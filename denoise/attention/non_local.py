@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from denoise.layers.conv1x1 import zero_parameters
-from denoise.properties import MixerProperties
+from denoise.properties import Mixer, MixerProperties
 
 
-class NonLocalBlock(nn.Module):
+class NonLocalBlock(Mixer):
     """Non-local block, embedded Gaussian (Wang et al. 2018, arXiv 1711.07971).
 
     Departs from the paper in three ways: the softmax has a temperature, there is no batch norm, and
@@ -51,11 +51,7 @@ class NonLocalBlock(nn.Module):
         self.qkv = nn.Linear(dim, 3 * self.width)
         self.proj = nn.Linear(self.width, dim)
         zero_parameters(self.proj)
-
-    @property
-    def properties(self) -> MixerProperties:
-        """Return the properties of this mixer, see `MixerProperties`."""
-        return MixerProperties(
+        self.properties = MixerProperties(
             family="global", complexity="N^2", receptive_field=None, shift_period=self.pool
         )
 

@@ -9,11 +9,11 @@ The block adds nothing for it: norm and attention are left out, the feed-forward
 
 from torch import nn
 
-from denoise.properties import MixerProperties
+from denoise.properties import Mixer, MixerProperties
 from denoise.receptive_field import Radius
 
 
-class Identity(nn.Identity):
+class Identity(nn.Identity, Mixer):
     """Hands its input on, so that a block is norm, feed-forward and residuals alone.
 
     Args:
@@ -24,11 +24,7 @@ class Identity(nn.Identity):
 
     def __init__(self, dim: int, num_heads: int, block_index: int) -> None:
         super().__init__()
-
-    @property
-    def properties(self) -> MixerProperties:
-        """Return the properties of this mixer, see `MixerProperties`."""
-        return MixerProperties(
+        self.properties = MixerProperties(
             family="none",
             complexity="N",
             receptive_field=Radius(0),

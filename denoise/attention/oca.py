@@ -24,11 +24,11 @@ from denoise.layers.windows import (
     round_up,
     runs,
 )
-from denoise.properties import MixerProperties
+from denoise.properties import Mixer, MixerProperties
 from denoise.receptive_field import Windows
 
 
-class OverlappingCrossAttention(nn.Module):
+class OverlappingCrossAttention(Mixer):
     """Overlapping cross-attention of HAT (Chen et al. 2023, arXiv 2205.04437), exact at any size.
 
     Departs from the official code where that attends to zeros outside the image, and keeps the bias
@@ -73,12 +73,8 @@ class OverlappingCrossAttention(nn.Module):
         nn.init.trunc_normal_(self.position_bias, std=0.02)
         table = relative_position_index(window_size, window_size + overlap)
         self.register_buffer("relative_position_index", table, persistent=False)
-
-    @property
-    def properties(self) -> MixerProperties:
-        """Return the properties of this mixer, see `MixerProperties`."""
         receptive_field = Windows(self.window_size, 0, self.margin)
-        return MixerProperties(
+        self.properties = MixerProperties(
             family="window",
             complexity="N",
             receptive_field=receptive_field,

@@ -4,11 +4,7 @@ A composition, without a formula of its own: the full resolution of the U-Net ma
 where pixels are many, and the lowest one globally, where they are few.
 """
 
-from collections.abc import Callable
-
-from torch import nn
-
-MixerFactory = Callable[..., nn.Module]
+from denoise.properties import MixerFactory
 
 
 def per_level(

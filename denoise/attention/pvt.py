@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from denoise.layers.conv1x1 import zero_parameters
 from denoise.layers.upcast_conv import UpcastConv2d
-from denoise.properties import MixerProperties
+from denoise.properties import Mixer, MixerProperties
 
 GRID = 7  # tokens per axis of the linear form
 
 
-class SpatialReductionAttention(nn.Module):
+class SpatialReductionAttention(Mixer):
     """Attention of PVT (Wang et al. 2021, arXiv 2102.12122), or of PVTv2 (2022, arXiv 2106.13797).
 
     Departs from the official code where an image is no multiple of the reduction: that drops the
@@ -56,17 +56,11 @@ class SpatialReductionAttention(nn.Module):
             side = 1 if linear else sr_ratio
             self.sr = UpcastConv2d(dim, dim, side, side)
             self.norm = nn.LayerNorm(dim)
-
-    @property
-    def properties(self) -> MixerProperties:
-        """Return the properties of this mixer, see `MixerProperties`."""
-        if self.linear:
-            return MixerProperties(
-                family="sparse global", complexity="N", receptive_field=None, shift_period=None
-            )
-        family = "sparse global" if self.sr_ratio > 1 else "global"
-        return MixerProperties(
-            family=family, complexity="N^2", receptive_field=None, shift_period=self.sr_ratio
+        self.properties = MixerProperties(
+            family="sparse global" if linear or sr_ratio > 1 else "global",
+            complexity="N" if linear else "N^2",
+            receptive_field=None,
+            shift_period=None if linear else sr_ratio,
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -11,10 +11,10 @@ The mean runs over the image: every pixel changes the factor of each channel a l
 from torch import Tensor, nn
 
 from denoise.layers.conv1x1 import Conv1x1
-from denoise.properties import MixerProperties
+from denoise.properties import Mixer, MixerProperties
 
 
-class SimplifiedChannelAttention(nn.Module):
+class SimplifiedChannelAttention(Mixer):
     """First half of NAFNet's block (Chen et al. 2022, arXiv 2204.04676), without norm and shortcut.
 
     A product of two depthwise features, scaled channel by channel. In place of the paper's learned
@@ -32,11 +32,7 @@ class SimplifiedChannelAttention(nn.Module):
         self.dwconv = nn.Conv2d(2 * dim, 2 * dim, 3, padding=1, groups=2 * dim)
         self.attend = Conv1x1(dim, dim)
         self.proj = Conv1x1(dim, dim, zero_init=True)
-
-    @property
-    def properties(self) -> MixerProperties:
-        """Return the properties of this mixer, see `MixerProperties`."""
-        return MixerProperties(
+        self.properties = MixerProperties(
             family="channel", complexity="N", receptive_field=None, shift_period=1
         )
 

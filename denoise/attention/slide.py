@@ -17,13 +17,13 @@ from denoise.layers.conv1x1 import Conv1x1
 from denoise.layers.depthwise_shifts import Logits, Values
 from denoise.layers.local_attention import is_inside
 from denoise.option_checks import check_choice, check_odd
-from denoise.properties import MixerProperties
+from denoise.properties import Mixer, MixerProperties
 from denoise.receptive_field import Radius
 
 BORDERS = ("mask", "official")
 
 
-class SlideAttention(nn.Module):
+class SlideAttention(Mixer):
     """Slide attention (Pan et al. 2023, arXiv 2304.04237).
 
     The key and the value at each offset are a convolution of the keys and values of one head: the
@@ -65,11 +65,7 @@ class SlideAttention(nn.Module):
         self.learned = nn.Conv2d(width, k * k * width, k, padding=k // 2, groups=width)
         self.position_bias = nn.Parameter(torch.empty(num_heads, k * k))
         nn.init.trunc_normal_(self.position_bias, std=0.02)
-
-    @property
-    def properties(self) -> MixerProperties:
-        """Return the properties of this mixer, see `MixerProperties`."""
-        return MixerProperties(
+        self.properties = MixerProperties(
             family="local",
             complexity="N",
             receptive_field=Radius(self.kernel_size // 2),

@@ -25,11 +25,11 @@ from denoise.layers.windows import (
     round_up,
     runs,
 )
-from denoise.properties import MixerProperties
+from denoise.properties import Mixer, MixerProperties
 from denoise.receptive_field import Windows
 
 
-class ShiftedWindowAttention(nn.Module):
+class ShiftedWindowAttention(Mixer):
     """Window attention of Swin (Liu et al. 2021, arXiv 2103.14030), exact at any size.
 
     Departs from the official code where that attends to padding, leaks across the cyclic shift or
@@ -63,12 +63,8 @@ class ShiftedWindowAttention(nn.Module):
         nn.init.trunc_normal_(self.position_bias, std=0.02)
         table = relative_position_index(window_size, window_size)
         self.register_buffer("relative_position_index", table, persistent=False)
-
-    @property
-    def properties(self) -> MixerProperties:
-        """Return the properties of this mixer, see `MixerProperties`."""
         receptive_field = Windows(self.window_size, self.shift)
-        return MixerProperties(
+        self.properties = MixerProperties(
             family="window",
             complexity="N",
             receptive_field=receptive_field,

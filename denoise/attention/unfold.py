@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from denoise.layers.conv1x1 import Conv1x1
 from denoise.layers.local_attention import is_inside, local_attention, mirrored
 from denoise.option_checks import check_choice, check_odd
-from denoise.properties import MixerProperties
+from denoise.properties import Mixer, MixerProperties
 from denoise.receptive_field import Radius
 
 BORDERS = ("mask", "reflect")
 
 
-class UnfoldAttention(nn.Module):
+class UnfoldAttention(Mixer):
     """Local self-attention (Ramachandran et al. 2019, arXiv 1906.05909).
 
     Departs from the paper in its position term, a learned bias for each offset and head as in the
@@ -70,11 +70,7 @@ class UnfoldAttention(nn.Module):
         self.proj = Conv1x1(dim, dim, zero_init=True)
         self.position_bias = nn.Parameter(torch.empty(num_heads, kernel_size, kernel_size))
         nn.init.trunc_normal_(self.position_bias, std=0.02)
-
-    @property
-    def properties(self) -> MixerProperties:
-        """Return the properties of this mixer, see `MixerProperties`."""
-        return MixerProperties(
+        self.properties = MixerProperties(
             family="local", complexity="N", receptive_field=Radius(self.radius), shift_period=1
         )
 

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from denoise.layers.conv1x1 import zero_parameters
 from denoise.layers.upcast_conv import UpcastConv2d
-from denoise.properties import MixerProperties
+from denoise.properties import Mixer, MixerProperties
 
 
-class PatchAttention(nn.Module):
+class PatchAttention(Mixer):
     """Attention of ViT (Dosovitskiy et al. 2021, arXiv 2010.11929), from pixels and back to them.
 
     The negative example: each of the p x p places within a patch is written by weights of its own,
@@ -51,12 +51,8 @@ class PatchAttention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
         self.unpatch = nn.Linear(dim, dim * patch_size**2)
         zero_parameters(self.unpatch)
-
-    @property
-    def properties(self) -> MixerProperties:
-        """Return the properties of this mixer, see `MixerProperties`."""
         step = self.patch_size
-        return MixerProperties(
+        self.properties = MixerProperties(
             family="sparse global",
             complexity="N^2",
             receptive_field=None,

@@ -12,9 +12,8 @@ from torch.utils.checkpoint import checkpoint
 from denoise.layers.conv1x1 import Conv1x1
 from denoise.noise.synthetic import sigma_to_unit
 from denoise.option_checks import check_choice
+from denoise.properties import MixerFactory
 from denoise.receptive_field import Compose, Downsampled, Radius, ReceptiveField, Union
-
-MixerFactory = Callable[..., nn.Module]
 
 
 class Block(nn.Module):

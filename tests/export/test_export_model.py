@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import onnxruntime
@@ -306,11 +307,10 @@ class TestHandOver:
         with pytest.raises(ValueError, match=r"pip install '\.\[export\]'"):
             self.hand(tmp_path, ["safetensors"])
 
-    def test_a_layer_that_states_it_cannot_is_believed(self, monkeypatch):
+    def test_a_layer_that_states_it_cannot_is_believed(self):
         net = small("mdta")
-        properties = type(net.encoder[0][0].mixer).properties.fget(net.encoder[0][0].mixer)
-        properties = type(properties)(**(vars(properties) | {"export": "it is odd"}))
-        monkeypatch.setattr(type(net.encoder[0][0].mixer), "properties", properties)
+        mixer = net.encoder[0][0].mixer
+        mixer.properties = replace(mixer.properties, export="it is odd")
         with pytest.raises(program.ExportError, match=r"encoder\.0\.0\.mixer \(MDTA\): it is odd"):
             capture(net, 3)
 

@@ -3,4 +3,4 @@
 from denoise.cli.fetch_data import main
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

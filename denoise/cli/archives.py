@@ -1,0 +1,139 @@
+"""Archives of public sets: downloads that continue, and files taken out without trust."""
+
+import gzip
+import re
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import IO, NamedTuple
+
+import pooch
+import requests
+from rich import progress
+from rich.console import Console
+
+from denoise.cli.public_sets import Source
+
+MAX_BYTES = 20 * 2**30  # of an unpacked archive
+_DAMAGED = (
+    ValueError, RuntimeError, EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile,
+    tarfile.TarError,
+)  # fmt: skip
+
+
+class Member(NamedTuple):
+    """A file, link or folder inside an archive."""
+
+    name: str
+    size: int
+    regular: bool
+    open: Callable[[], IO[bytes] | None]
+
+
+def fetch(name: str, source: Source, data_dir: Path) -> str:
+    """Download and unpack a set, unless its folder is complete.
+
+    Args:
+        name: of the set and its folder.
+        source: its archive.
+        data_dir: holds the folder; the archive is kept in `.downloads` there.
+
+    Returns:
+        What was done, in one line.
+
+    Raises:
+        OSError: where the download fails.
+        ValueError: where the archive is refused, or the folder holds something else.
+    """
+    folder = data_dir / name
+    if folder.exists():
+        have = sum(path.is_file() for path in folder.rglob("*"))
+        if have < source.files:
+            raise ValueError(f"{folder} has {have} of {source.files} files: remove it first")
+        return f"{name}: {folder} is complete"
+    downloads, file = data_dir / ".downloads", pooch.utils.unique_file_name(source.url)
+    resume = partial(_resume, downloads / f"{file}.part")
+    archive = Path(pooch.retrieve(source.url, source.hash, file, downloads, downloader=resume))
+    try:  # own extraction: pooch's follows links that stand beside a member on Python 3.11
+        with TemporaryDirectory(dir=data_dir, prefix=f".{name}.") as temporary:
+            _unpack(archive, source, Path(temporary) / name)
+            (Path(temporary) / name).rename(folder)
+    except _DAMAGED as error:
+        raise ValueError(f"{error}; remove {archive} to fetch it anew") from error
+    digest = f", sha256 {pooch.file_hash(str(archive))}" if source.hash is None else ""
+    return f"{name}: {source.files} files in {folder}{digest}"
+
+
+def _resume(part: Path, url: str, output: str, pooch_: object) -> None:
+    """Download to a partial file, on from where it ends, and move it to its place."""
+    start = part.stat().st_size if part.exists() else 0
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+    with requests.get(url, headers=headers, stream=True, timeout=60) as response:
+        if start and response.status_code == 416:  # nothing is left to send, or another file is
+            part.unlink()
+            return _resume(part, url, output, pooch_)
+        response.raise_for_status()
+        start = start if response.status_code == 206 else 0
+        left = response.headers.get("Content-Length")
+        total = start + int(left) if left else None
+        console = Console(stderr=True)
+        columns = (*progress.Progress.get_default_columns(), progress.DownloadColumn())
+        bar = progress.Progress(*columns, console=console, disable=not console.is_terminal)
+        with bar, part.open("ab" if start else "wb") as file:
+            task = bar.add_task(url.rpartition("/")[2], total=total, completed=start)
+            try:
+                for chunk in response.iter_content(2**15):  # the last, broken one is lost
+                    file.write(chunk)
+                    bar.advance(task, len(chunk))
+            except requests.RequestException as error:
+                raise OSError(f"{url} broke off: the same command continues it") from error
+    part.replace(output)
+
+
+def _unpack(archive: Path, source: Source, folder: Path) -> None:
+    """Write the members that the set takes to the folder.
+
+    Raises:
+        ValueError: for paths that lead outside, links, devices, too many bytes or too few files.
+    """
+    size = count = 0
+    for name, length, regular, opened in _members(archive):
+        path = PurePosixPath(name.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError(f"refused {archive.name}: its member {name} leads outside its folder")
+        size += length
+        if size > MAX_BYTES:
+            raise ValueError(f"refused {archive.name}: unpacked, it exceeds {MAX_BYTES} bytes")
+        matches = ((re.fullmatch(pattern, name), to) for pattern, to in source.members.items())
+        target = next((match.expand(to) for match, to in matches if match), None)
+        if target is None:
+            continue
+        if not regular:
+            raise ValueError(f"refused {archive.name}: its member {name} is a link or a device")
+        (folder / target).parent.mkdir(parents=True, exist_ok=True)
+        with opened() as inner, (folder / target).open("xb") as outer:
+            shutil.copyfileobj(inner, outer)
+        count += 1
+    if count != source.files:
+        raise ValueError(f"{archive.name} has {count} of the {source.files} files of the set")
+
+
+def _members(archive: Path) -> Iterator[Member]:
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as file:
+            for info in file.infolist():
+                regular = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)
+                yield Member(info.filename, info.file_size, regular, partial(file.open, info))
+    else:
+        with tarfile.open(archive) as file:
+            for entry in file:
+                opened = partial(file.extractfile, entry)
+                yield Member(entry.name, entry.size, entry.isreg(), opened)
+            while file.fileobj.read(2**20):  # to the checksum at the very end
+                pass

@@ -117,7 +117,9 @@ def _unpack(archive: Path, source: Source, folder: Path) -> None:
         if not regular:
             raise ValueError(f"refused {archive.name}: its member {name} is a link or a device")
         (folder / target).parent.mkdir(parents=True, exist_ok=True)
-        with opened() as inner, (folder / target).open("xb") as outer:
+        inner = opened()
+        assert inner is not None  # a regular file can be read
+        with inner, (folder / target).open("xb") as outer:
             shutil.copyfileobj(inner, outer)
         count += 1
     if count != source.files:

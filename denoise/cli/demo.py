@@ -17,8 +17,9 @@ from denoise.cli.compose import compose_config, options
 from denoise.cli.device import choose_device
 from denoise.cli.hydra_main import hydra_main
 from denoise.data.crops import to_float
-from denoise.image_io.photo import Photo, read_photo
-from denoise.image_io.read import ImageError
+from denoise.image_io.errors import ImageError
+from denoise.image_io.photo import Photo
+from denoise.image_io.read import read_photo
 from denoise.image_io.write import write_photo
 from denoise.inference.memory import parse_memory
 from denoise.inference.restorer import Restorer

@@ -15,9 +15,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from denoise.cli.device import choose_device
 from denoise.cli.hydra_main import hydra_main
 from denoise.data.crops import to_float
-from denoise.image_io.photo import Photo, read_photo
-from denoise.image_io.read import ImageError
-from denoise.image_io.write import FORMATS, check_target, write_photo
+from denoise.image_io.errors import ImageError
+from denoise.image_io.formats import SUFFIXES
+from denoise.image_io.photo import Photo
+from denoise.image_io.read import read_photo
+from denoise.image_io.write import check_target, write_photo
 from denoise.inference.memory import left_of, parse_memory
 from denoise.inference.restorer import Report, Restorer
 from denoise.malloc import tune_malloc
@@ -77,7 +79,7 @@ def restored(
         speed = bar.tasks[-1].speed
         bar.update(task, speed="" if speed is None else f"{speed / 1e6:.2f} Mpx/s")
 
-    pages, lines = [], list(photo.notes)
+    pages, lines = [], list(photo.warnings)
     for page in photo.pages:
         level = model_sigma(centre(page), sigma).item() if asks else sigma
         if asks and sigma is None:
@@ -116,7 +118,7 @@ def plan(source: str, target: Path, overwrite: bool) -> tuple[list[tuple[Path, P
         if os.path.isdir(target):
             target = target / Path(source).name
         return [(Path(source), target)], []
-    if target.suffix.lower() in FORMATS:
+    if target.suffix.lower() in SUFFIXES:
         raise ValueError(f"output={target} is one picture, but input={source} may be several")
     root, found, unread = pictures(source)
     start, end = root.resolve(), target.resolve()
@@ -125,7 +127,7 @@ def plan(source: str, target: Path, overwrite: bool) -> tuple[list[tuple[Path, P
     if not start.is_relative_to(end):
         found = [path for path in found if not path.parent.resolve().is_relative_to(end)]
     if not found:
-        none = f"input={source} holds no {', '.join(sorted(FORMATS))} files"
+        none = f"input={source} holds no {', '.join(sorted(SUFFIXES))} files"
         raise ValueError("; ".join(unread) or none)
     works = [(path, target / path.relative_to(root)) for path in found]
     todo = [work for work in works if overwrite or not os.path.exists(work[1])]
@@ -149,7 +151,7 @@ def pictures(source: str) -> tuple[Path, list[Path], list[str]]:
         parts = takewhile(lambda part: not glob.has_magic(part), Path(source).parts)
         root = Path(*parts)
         paths = set(map(Path, glob.glob(source, recursive=True)))
-    return root, sorted(path for path in paths if path.suffix.lower() in FORMATS), unread
+    return root, sorted(path for path in paths if path.suffix.lower() in SUFFIXES), unread
 
 
 if __name__ == "__main__":

@@ -5,16 +5,21 @@ import json
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from denoise.image_io.read import ImageError, read_header, read_image
+from denoise.image_io.errors import ImageError
+from denoise.image_io.read import read_image
 
+_DECODER = 2  # counted up where files decode to other pixels than before
 _FEW = 16  # files that need no progress bar
+
+Decoded = tuple[dict[Path, np.ndarray], dict[Path, ImageError]]
+Outcome = tuple[Path, np.ndarray | ImageError]
 
 
 def decode(
@@ -24,8 +29,8 @@ def decode(
     cache_dir: str | Path | None,
     memory_limit: float,
     on_error: str,
-) -> list[np.ndarray | ImageError]:
-    """Return every file's (H, W, channels) pixels, or its error where errors are skipped.
+) -> Decoded:
+    """Return the (H, W, channels) pixels of the usable files, and the errors of those skipped.
 
     Args:
         files: Image files.
@@ -40,68 +45,77 @@ def decode(
     """
     if on_error not in ("raise", "skip"):
         raise ValueError(f"on_error={on_error}, but it is raise or skip")
-    images = _read_all(files, channels, on_error)
+    outcomes = _read_all(files, channels, on_error)
     if cache_dir is None:
-        return list(images)
+        return _partition(outcomes)
     store = Path(cache_dir).expanduser() / _key(files, channels, on_error)
     if not store.exists():
-        mebibytes = sum(_decoded_bytes(file, channels) for file in files) / 2**20
-        if mebibytes <= memory_limit:
-            return list(images)
+        held, size = [], 0
+        for outcome in outcomes:
+            held.append(outcome)
+            size += getattr(outcome[1], "nbytes", 0)
+            if size > memory_limit * 2**20:
+                break
+        else:
+            return _partition(held)
         try:
-            _write(store, images)
+            _write(store, chain(held, outcomes))
         except OSError as error:
             raise ValueError(
-                f"{mebibytes:.0f} MiB of images exceed memory_limit={memory_limit:g} and cannot be "
-                f"cached in {cache_dir} ({error.strerror}): raise memory_limit or make room there"
+                f"the images exceed memory_limit={memory_limit:g} and cannot be cached in "
+                f"{cache_dir} ({error.strerror}): raise memory_limit (MiB) or make room there"
             ) from error
-    return list(_open(store))
+    return _partition(_open(store, files))
 
 
-def _read_all(
-    files: Sequence[Path], channels: int, on_error: str
-) -> Iterator[np.ndarray | ImageError]:
+def _partition(
+    outcomes: Iterable[Outcome],
+) -> Decoded:
+    images, errors = {}, {}
+    for file, outcome in outcomes:
+        if isinstance(outcome, ImageError):
+            errors[file] = outcome
+        else:
+            images[file] = outcome
+    return images, errors
+
+
+def _read_all(files: Sequence[Path], channels: int, on_error: str) -> Iterator[Outcome]:
     console = Console(stderr=True)
     quiet = len(files) < _FEW or not console.is_terminal
     for file in track(files, "Reading images", console=console, transient=True, disable=quiet):
         try:
-            yield read_image(file, channels)
+            yield file, read_image(file, channels)
         except ImageError as error:
             if on_error == "raise":
                 raise
-            yield error
-
-
-def _decoded_bytes(file: Path, channels: int) -> int:
-    with suppress(ImageError):  # decoding will report it
-        header = read_header(file)
-        return header.height * header.width * header.itemsize * channels
-    return 0
+            yield file, error
 
 
 def _key(files: Sequence[Path], channels: int, on_error: str) -> str:
     stats = [
-        # a link that leads nowhere is reported as it is decoded
+        # a broken link is reported when it is decoded
         (str(file.absolute()), file.stat() if file.exists() else file.lstat())
         for file in files
     ]
     properties = [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
-    return hashlib.sha256(json.dumps([properties, channels, on_error]).encode()).hexdigest()[:24]
+    text = json.dumps([_DECODER, properties, channels, on_error])
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def _write(store: Path, images: Iterable[np.ndarray | ImageError]) -> None:
+def _write(store: Path, outcomes: Iterable[Outcome]) -> None:
     temporary = store.with_name(f".{store.name}.{uuid.uuid4().hex}")
     temporary.mkdir(parents=True)
     try:
-        index = []
+        index: list[dict] = []
         with (temporary / "pixels.bin").open("wb") as file:
             file.write(bytes(8))  # an empty file cannot be mapped
-            for image in images:
+            for _, image in outcomes:
                 if isinstance(image, ImageError):
                     index.append({"error": str(image)})
                 else:
-                    place = {"at": file.tell(), "shape": image.shape, "dtype": image.dtype.name}
-                    index.append(place)
+                    entry = {"shape": image.shape, "dtype": image.dtype.name, "offset": file.tell()}
+                    index.append(entry)
                     file.write(np.ascontiguousarray(image).data)
         (temporary / "index.json").write_text(json.dumps(index))
         try:
@@ -113,11 +127,12 @@ def _write(store: Path, images: Iterable[np.ndarray | ImageError]) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _open(store: Path) -> Iterator[np.ndarray | ImageError]:
+def _open(store: Path, files: Sequence[Path]) -> Iterator[Outcome]:
     # a plain view, because slicing a np.memmap itself is slow
     pixels = np.asarray(np.memmap(store / "pixels.bin", np.uint8, mode="r"))
-    for entry in json.loads((store / "index.json").read_text()):
+    index = json.loads((store / "index.json").read_text())
+    for file, entry in zip(files, index, strict=True):
         if "error" in entry:
-            yield ImageError(entry["error"])
+            yield file, ImageError(entry["error"])
         else:
-            yield np.ndarray(entry["shape"], entry["dtype"], pixels, entry["at"])
+            yield file, np.ndarray(entry["shape"], entry["dtype"], pixels, entry["offset"])

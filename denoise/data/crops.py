@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -10,7 +10,24 @@ from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 
 from denoise.data.sets import ImageSet
-from denoise.image_io.read import ImageError
+from denoise.image_io.errors import ImageError
+
+
+class Stage(NamedTuple):
+    """The size of crops and batches for the batches before the number `until_batch`."""
+
+    until_batch: float
+    patch: int
+    batch: int
+
+
+class Crop(NamedTuple):
+    """What one crop is cut from, and how it is transformed."""
+
+    image: int
+    corner: tuple[int, int]
+    dihedral: int  # one of the 8 flips and rotations, as bits: flip rows, flip columns, transpose
+    colours: np.ndarray  # the order of its channels
 
 
 class Crops(IterableDataset):
@@ -26,10 +43,10 @@ class Crops(IterableDataset):
         batch: Crops in a batch.
         seed: Of all batches.
         first: Called as a pass begins: the number of its first batch.
-        schedule: Entries of (until_batch, patch, batch) that hold for the batches before the first
-            free number; patch and batch hold after the last.
+        patch_schedule: Entries of (until_batch, patch, batch), each for the batches before the
+            number until_batch; patch and batch hold after the last.
         rank: Process number: each draws its own batches.
-        shuffle_channels: Whether a crop's colours change places: for few photographs.
+        shuffle_channels: Whether the channels of a crop are permuted: for few photographs.
 
     Raises:
         ImageError: If an image is smaller than a crop.
@@ -43,7 +60,7 @@ class Crops(IterableDataset):
         batch: int,
         seed: int,
         first: Callable[[], int] = lambda: 0,
-        schedule: Sequence[Sequence[int]] = (),
+        patch_schedule: Sequence[Sequence[int]] = (),
         rank: int = 0,
         shuffle_channels: bool = False,
     ) -> None:
@@ -52,14 +69,15 @@ class Crops(IterableDataset):
             raise ValueError("no image set to train on: choose one with data@train=...")
         if len({(one.channels, one.noisy is None) for one in sets}) > 1:
             raise ValueError("sets of one run must agree in channels, and all or none be pairs")
-        self.schedule = [*(tuple(entry) for entry in schedule), (float("inf"), patch, batch)]
-        untils = [until for until, _, _ in self.schedule]
-        if untils != sorted(set(untils)) or min(map(min, self.schedule)) < 1:
+        entries = [*map(tuple, patch_schedule), (float("inf"), patch, batch)]
+        untils = [entry[0] for entry in entries]
+        if untils != sorted(set(untils)) or any(len(e) != 3 or min(e) < 1 for e in entries):
             raise ValueError(
-                f"schedule={schedule}, patch={patch}, batch={batch}: entries are (until_batch, "
-                "patch, batch), positive and in order of until_batch"
+                f"patch_schedule={patch_schedule}, patch={patch}, batch={batch}: entries are "
+                "(until_batch, patch, batch), positive and in order of until_batch"
             )
-        largest = max(size for _, size, _ in self.schedule)
+        self.patch_schedule = [Stage(until, int(p), int(b)) for until, p, b in entries]
+        largest = max(stage.patch for stage in self.patch_schedule)
         for one in sets:
             for file, image in zip(one.files, one.clean, strict=True):
                 if min(image.shape[:2]) < largest:
@@ -69,7 +87,7 @@ class Crops(IterableDataset):
                     )
         self.images = {"clean": [image for one in sets for image in one.clean]}
         if sets[0].noisy is not None:
-            self.images["noisy"] = [image for one in sets for image in one.noisy]
+            self.images["noisy"] = [image for one in sets for image in one.noisy or ()]
         self.channels, self.seed = sets[0].channels, seed
         self.first, self.rank, self.shuffle_channels = first, rank, shuffle_channels
         arrays = [image for column in self.images.values() for image in column]
@@ -82,31 +100,31 @@ class Crops(IterableDataset):
 
     def draw(self, number: int) -> dict[str, Tensor]:
         """Return the images of the batch of this number."""
-        patch, batch = next((p, b) for until, p, b in self.schedule if number < until)
+        _, patch, batch = next(stage for stage in self.patch_schedule if number < stage.until_batch)
         rng = np.random.default_rng((self.seed, self.rank, number))
         chosen = rng.integers(len(self.sizes), size=batch)
         corners = rng.integers(self.sizes[chosen] - patch + 1)
-        turns = rng.integers(8, size=batch)
+        dihedral = rng.integers(8, size=batch)
         colours = np.tile(np.arange(self.channels), (batch, 1))
         if self.shuffle_channels:
             colours = rng.permuted(colours, axis=1)
-        lists = (chosen.tolist(), corners.tolist(), turns.tolist(), colours)
-        plan = list(zip(*lists, strict=True))
-        return {key: self._cut(images, patch, plan) for key, images in self.images.items()}
+        columns = (chosen.tolist(), corners.tolist(), dihedral.tolist(), colours)
+        crops = [Crop(*row) for row in zip(*columns, strict=True)]
+        return {key: self._cut(images, patch, crops) for key, images in self.images.items()}
 
-    def _cut(self, images: Sequence[np.ndarray], patch: int, plan: Sequence[tuple]) -> Tensor:
-        crops = np.empty((len(plan), self.channels, patch, patch), self.dtype)
-        for k, (chosen, (top, left), turn, colours) in enumerate(plan):
-            # copied first: turning a crop within the processor's cache is twice as fast
-            crop = images[chosen][top : top + patch, left : left + patch].copy()
-            if crop.dtype != self.dtype:
-                crop = crop * self.dtype.type(257)
-            if turn & 1:
-                crop = crop[::-1]
-            if turn & 2:
-                crop = crop[:, ::-1]
-            crops[k] = crop.transpose((2, 1, 0) if turn & 4 else (2, 0, 1))[colours]
-        return torch.from_numpy(crops)
+    def _cut(self, images: Sequence[np.ndarray], patch: int, crops: Sequence[Crop]) -> Tensor:
+        batch = np.empty((len(crops), self.channels, patch, patch), self.dtype)
+        for k, (image, (top, left), dihedral, colours) in enumerate(crops):
+            # copied first: transforming a crop within the processor's cache is twice as fast
+            pixels = images[image][top : top + patch, left : left + patch].copy()
+            if pixels.dtype != self.dtype:
+                pixels = pixels * self.dtype.type(257)
+            if dihedral & 1:
+                pixels = pixels[::-1]
+            if dihedral & 2:
+                pixels = pixels[:, ::-1]
+            batch[k] = pixels.transpose((2, 1, 0) if dihedral & 4 else (2, 0, 1))[colours]
+        return torch.from_numpy(batch)
 
 
 class WholeImages(Dataset):
@@ -119,14 +137,15 @@ class WholeImages(Dataset):
 
     def __init__(self, sets: Mapping[str, ImageSet], crop: int | None) -> None:
         self.crop = crop
-        self.places = [(name, one, i) for name, one in sets.items() for i in range(len(one))]
+        self.items = [(name, one, i) for name, one in sets.items() for i in range(len(one))]
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.items)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        name, images, i = self.places[index]
-        item = {"set": name, "name": images.names[i], "clean": self._tensor(images.clean[i])}
+        name, images, i = self.items[index]
+        item: dict[str, Any] = {"set": name, "name": images.names[i]}
+        item["clean"] = self._tensor(images.clean[i])
         if images.noisy is not None:
             item["noisy"] = self._tensor(images.noisy[i])
         return item

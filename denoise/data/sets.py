@@ -1,16 +1,18 @@
 """Sets of images: folders, pairs of folders, and the photographs inside scikit-image."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from denoise.data.cache import decode
-from denoise.image_io.listing import list_images
-from denoise.image_io.read import ImageError
+from denoise.image_io.errors import ImageError
+from denoise.image_io.find_images import find_images
+from denoise.image_io.read import read_image
 
-_COLOUR = {
+_COLOUR: dict[str, tuple[str, ...]] = {
     "train": (
         "astronaut.png",
         "motorcycle_left.png",
@@ -22,7 +24,7 @@ _COLOUR = {
     "val": ("rocket.jpg",),
     "test": ("chelsea.png", "coffee.png"),
 }
-_GREY = {
+_GREY: dict[str, tuple[str, ...]] = {
     "train": ("brick.png", "grass.png", "gravel.png", "coins.png", "moon.png"),
     "val": (),
     "test": ("camera.png",),
@@ -32,43 +34,36 @@ _GREY = {
 class ImageSet:
     """Decoded images with their names; each is (H, W, channels), uint8 or uint16.
 
-    Where an image is an error instead, it and its partner are left out, counted in `skipped`.
-
     Args:
         names: One for each image.
         files: The file each clean image came from.
         clean: The images.
         channels: Of every image.
         noisy: The noisy partner of each clean image, if there is one.
+        skipped: By clean file, why an image, or its partner, is left out; logged as one warning.
 
     Raises:
-        ValueError: If no image is left.
+        ValueError: If all images were skipped.
     """
 
     def __init__(
         self,
         names: Sequence[str],
         files: Sequence[Path],
-        clean: Sequence[np.ndarray | ImageError],
+        clean: Sequence[np.ndarray],
         channels: int,
-        noisy: Sequence[np.ndarray | ImageError] | None = None,
+        noisy: Sequence[np.ndarray] | None = None,
+        skipped: Mapping[Path, ImageError] = MappingProxyType({}),
     ) -> None:
-        columns = (names, files, clean) if noisy is None else (names, files, clean, noisy)
-        errors = [
-            next((image for image in images if isinstance(image, ImageError)), None)
-            for _, _, *images in zip(*columns, strict=True)
-        ]
-        good = [i for i, error in enumerate(errors) if error is None]
-        self.names = [names[i] for i in good]
-        self.files = [files[i] for i in good]
-        self.clean = [clean[i] for i in good]
-        self.noisy = None if noisy is None else [noisy[i] for i in good]
+        self.names, self.files, self.clean = list(names), list(files), list(clean)
+        self.noisy = None if noisy is None else list(noisy)
         self.channels = channels
-        self.skipped = [str(files[i]) for i, error in enumerate(errors) if error]
-        if self.skipped:
-            first = next(filter(None, errors))
-            summary = f"skipped {len(self.skipped)} of {len(names)} images, the first: {first}"
-            if not good:
+        self.skipped = [str(file) for file in skipped]
+        if skipped:
+            first = next(iter(skipped.values()))
+            total = len(names) + len(skipped)
+            summary = f"skipped {len(skipped)} of {total} images, the first: {first}"
+            if not names:
                 raise ValueError(summary)
             logging.getLogger("denoise").warning(summary)
 
@@ -104,12 +99,19 @@ class Folder(ImageSet):
         found = {}
         for number, folder in enumerate(folders):
             prefix = f"{number}_{folder.name}/" if len(folders) > 1 else ""
-            found |= {
-                prefix + name: file for name, file in list_images(folder, folder.name).items()
-            }
-        names, files = list(found), list(found.values())
-        options = {"cache_dir": cache_dir, "memory_limit": memory_limit, "on_error": on_error}
-        super().__init__(names, files, decode(files, channels, **options), channels)
+            for name, file in find_images(folder, folder.name).items():
+                found[prefix + name] = file
+        images, skipped = decode(
+            list(found.values()),
+            channels,
+            cache_dir=cache_dir,
+            memory_limit=memory_limit,
+            on_error=on_error,
+        )
+        found = {name: file for name, file in found.items() if file in images}
+        files = list(found.values())
+        clean = [images[file] for file in files]
+        super().__init__(list(found), files, clean, channels, skipped=skipped)
 
 
 class Pairs(ImageSet):
@@ -138,29 +140,55 @@ class Pairs(ImageSet):
         memory_limit: float = 4096,
         on_error: str = "raise",
     ) -> None:
-        before, after = (list_images(Path(one), Path(one).parent.name) for one in (noisy, clean))
-        if single := sorted(before.keys() ^ after.keys()):
+        inputs, targets = (find_images(Path(one), Path(one).parent.name) for one in (noisy, clean))
+        if single := sorted(inputs.keys() ^ targets.keys()):
             raise ValueError(
                 f"{len(single)} images are only in one of {noisy} and {clean}: "
                 f"{', '.join(single[:3])}; pairs need the same name in both"
             )
-        files = [before[name] for name in after], list(after.values())
-        options = {"cache_dir": cache_dir, "memory_limit": memory_limit, "on_error": on_error}
-        inputs, targets = (decode(column, channels, **options) for column in files)
-        for i, (one, two) in enumerate(zip(inputs, targets, strict=True)):
-            sizes = [image.shape[:2] for image in (one, two) if isinstance(image, np.ndarray)]
-            if len(set(sizes)) > 1:
-                problem = ImageError(
-                    f"{files[0][i]} has {sizes[0][0]}x{sizes[0][1]} pixels but its partner "
-                    f"{sizes[1][0]}x{sizes[1][1]}: remove the pair, or pass on_error=skip"
-                )
-                if on_error == "raise":
-                    raise problem
-                inputs[i] = problem
-        super().__init__(list(after), files[1], targets, channels, inputs)
+        images: dict[Path, np.ndarray] = {}
+        errors: dict[Path, ImageError] = {}
+        for files in ([inputs[name] for name in targets], list(targets.values())):
+            decoded, failed = decode(
+                files,
+                channels,
+                cache_dir=cache_dir,
+                memory_limit=memory_limit,
+                on_error=on_error,
+            )
+            images |= decoded
+            errors |= failed
+        names, skipped = [], {}
+        for name, target in targets.items():
+            source = inputs[name]
+            error = errors.get(target) or errors.get(source)
+            error = error or _size_mismatch(source, images[source], images[target])
+            if error is None:
+                names.append(name)
+            elif on_error == "raise":
+                raise error
+            else:
+                skipped[target] = error
+        super().__init__(
+            names,
+            [targets[name] for name in names],
+            [images[targets[name]] for name in names],
+            channels,
+            [images[inputs[name]] for name in names],
+            skipped,
+        )
 
 
-class Samples(ImageSet):
+def _size_mismatch(file: Path, noisy: np.ndarray, clean: np.ndarray) -> ImageError | None:
+    if noisy.shape == clean.shape:
+        return None
+    return ImageError(
+        f"{file} has {noisy.shape[0]}x{noisy.shape[1]} pixels but its partner "
+        f"{clean.shape[0]}x{clean.shape[1]}: remove the pair, or pass on_error=skip"
+    )
+
+
+class Photographs(ImageSet):
     """The photographs inside scikit-image's package, split by name once and for all.
 
     Args:
@@ -175,14 +203,11 @@ class Samples(ImageSet):
         import skimage
 
         if split not in _COLOUR:
-            raise ValueError(f"split={split}, but samples have {', '.join(_COLOUR)}")
-        names = _COLOUR[split], (() if channels == 3 and split != "train" else _GREY[split])
+            raise ValueError(f"split={split}, but photographs have {', '.join(_COLOUR)}")
         folder = Path(skimage.__file__).parent / "data"
-        files = [[folder / name for name in kind] for kind in names]
-        colour, grey = (
-            decode(kind, depth, cache_dir=None, memory_limit=0, on_error="raise")
-            for kind, depth in zip(files, (channels, 1), strict=True)
-        )
-        images = colour + [image.repeat(channels, axis=2) for image in grey]
-        files = files[0] + files[1]
-        super().__init__([file.stem for file in files], files, images, channels)
+        colour = [folder / name for name in _COLOUR[split]]
+        grey = [folder / name for name in _GREY[split] if channels != 3 or split == "train"]
+        clean = [read_image(file, channels) for file in colour]
+        clean += [read_image(file, 1).repeat(channels, axis=2) for file in grey]
+        files = colour + grey
+        super().__init__([file.stem for file in files], files, clean, channels)

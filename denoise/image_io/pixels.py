@@ -1,13 +1,15 @@
-"""The samples of a picture: upright, colour and alpha apart, of the depth that is asked for."""
+"""Pixel arrays: orientation, alpha, and the range of values of each data type."""
 
 import io
+from contextlib import suppress
 
 import numpy as np
 from PIL import Image, ImageCms
 
+# the value of white for each type of pixels
 WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.float32): 1}
 
-_TURNS = {
+_ORIENTATIONS = {
     2: lambda x: x[:, ::-1],
     3: lambda x: x[::-1, ::-1],
     4: lambda x: x[::-1],
@@ -18,37 +20,41 @@ _TURNS = {
 }
 
 
-def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Turn (H, W, C) as EXIF's `orientation`, 1 to 8, says; any other number means as it is."""
-    return np.ascontiguousarray(_TURNS.get(orientation, lambda x: x)(pixels))
+def apply_orientation(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn (H, W, C) upright by EXIF's orientation, 1 to 8; other numbers leave it as it is."""
+    return np.ascontiguousarray(_ORIENTATIONS.get(orientation, lambda x: x)(pixels))
 
 
-def apart(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Split (H, W, 1 to 4) into grey or colour, and alpha if there is any."""
+def split_alpha(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Split (H, W) or (H, W, 1 to 4) into grey or colour, and alpha if there is any."""
+    pixels = pixels if pixels.ndim == 3 else pixels[..., None]
     colours = 1 if pixels.shape[2] < 3 else 3
     return pixels[..., :colours], pixels[..., colours:] if pixels.shape[2] > colours else None
 
 
-def of_image(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
-    """Samples of an image that PIL has loaded, of 8 bits and any mode but CMYK."""
+def from_pillow(image: Image.Image, warnings: list[str]) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the colour and alpha of an 8-bit image that Pillow has loaded, CMYK as sRGB."""
+    if image.mode == "CMYK":
+        warnings.append("CMYK became RGB (sRGB).")
+        image = _to_srgb(image)
+    grey = image.mode in ("1", "L", "LA", "La")
     if image.has_transparency_data:
-        image = image.convert("LA" if image.mode in ("1", "L", "LA", "La") else "RGBA")
+        image = image.convert("LA" if grey else "RGBA")
     else:
-        image = image.convert("L" if image.mode in ("1", "L") else "RGB")
-    pixels = np.asarray(image)
-    return apart(pixels if pixels.ndim == 3 else pixels[..., None])
+        image = image.convert("L" if grey else "RGB")
+    return split_alpha(np.asarray(image))
 
 
-def cmyk_to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
-    """Convert CMYK to sRGB by its colour profile, or plainly if it has no valid one."""
-    try:
-        srgb = ImageCms.createProfile("sRGB")
-        return ImageCms.profileToProfile(image, io.BytesIO(icc or b""), srgb, outputMode="RGB")
-    except ImageCms.PyCMSError:
-        return image.convert("RGB")
+def _to_srgb(image: Image.Image) -> Image.Image:
+    profile = io.BytesIO(image.info.get("icc_profile") or b"")
+    srgb = ImageCms.createProfile("sRGB")
+    with suppress(ImageCms.PyCMSError):  # no valid profile
+        if converted := ImageCms.profileToProfile(image, profile, srgb, outputMode="RGB"):
+            return converted
+    return image.convert("RGB")
 
 
-def divided(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+def unpremultiply(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Undo the multiplication of colours with alpha."""
     white = WHITE[pixels.dtype]
     colour = pixels * (white / np.where(alpha > 0, alpha, np.inf))
@@ -57,19 +63,19 @@ def divided(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     return colour.astype(pixels.dtype)
 
 
-def flattened(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Lay uint8 pixels over white."""
+def composite_on_white(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Composite uint8 pixels on white by their alpha."""
     weight = alpha.astype(np.uint32)
     return ((pixels * weight + 255 * (255 - weight) + 127) // 255).astype(np.uint8)
 
 
-def to_depth(pixels: np.ndarray, dtype: type) -> np.ndarray:
-    """Bring samples to another depth; floating point ones are clipped to [0, 1]."""
-    have, want = WHITE[pixels.dtype], WHITE[np.dtype(dtype)]
+def convert_dtype(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Scale pixels to another type's range; floats are clipped to [0, 1] on the way to integers."""
     if pixels.dtype == dtype:
         return pixels
-    if dtype == np.float32:
-        return (pixels / have).astype(np.float32)
+    have, want = WHITE[pixels.dtype], WHITE[dtype]
+    if dtype.kind == "f":
+        return (pixels / have).astype(dtype)
     if pixels.dtype.kind == "f":
         pixels = np.clip(pixels, 0, 1)
     return np.rint(pixels * (want / have)).astype(dtype)

@@ -1,91 +1,70 @@
-"""Read one image file, of 8 or 16 bits a sample, whatever its format, and trust nothing in it."""
+"""Read image files, for training and for restoring alike, and trust nothing in them."""
 
 import logging
-import struct
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO
 
 import numpy as np
 import tifffile
-from PIL import Image, ImageOps
+from PIL import Image
 
-from denoise.image_io import pixels as samples
-from denoise.image_io import png
-from denoise.image_io.exif import ORIENTATION
+from denoise.image_io import metadata, png, tiff
+from denoise.image_io.errors import ImageError, wrap_errors
+from denoise.image_io.formats import TIFF_MAGIC, open_image
+from denoise.image_io.photo import Photo
+from denoise.image_io.pixels import apply_orientation, convert_dtype, from_pillow, split_alpha
 
-MAX_PIXELS = 178_956_970  # from here on PIL refuses by itself
+MAX_PIXELS = 178_956_970  # above it Pillow warns of a decompression bomb
 
-TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _LUMA = np.array([299, 587, 114], np.uint32)  # ITU-R BT.601, in thousandths
 _SKIP = "on_error=skip leaves such files out"
 
-logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # its complaints end up in ImageError
+for _name in ("tifffile", "PIL"):  # whose complaints end up in ImageError
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 
-class ImageError(ValueError):
-    """An image file that cannot be used, and what to do about it, in one line."""
+def read_photo(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photo:
+    """Read a PNG, JPEG, WebP, BMP or TIFF file as it is, but upright, and CMYK as RGB.
 
-
-class Header(NamedTuple):
-    """What a file says of itself before it is decoded."""
-
-    reader: str
-    height: int
-    width: int
-    itemsize: int
-
-
-def read_header(path: str | Path) -> Header:
-    """Look at a file's size and depth without decoding it.
+    Args:
+        path: The file.
+        max_pixels: The most that all pages together may have; nothing larger is decoded.
 
     Raises:
-        ImageError: If it is no image, or one too large to be decoded safely.
+        ImageError: If the file is missing, not a picture, damaged, animated or too large.
     """
     path = Path(path)
-    with failures(path):
-        with path.open("rb") as file:
-            start = file.read(26)
-        if not start:
-            raise ValueError("0 bytes")
-        reader = "PIL"
-        if start[:4] in TIFF:
-            with tifffile.TiffFile(path) as tiff:
-                page = tiff.pages.first
-                height, width, itemsize = page.imagelength, page.imagewidth, 2
-                if page.dtype not in (np.uint8, np.bool_):
-                    reader = "tifffile"
-        elif start.startswith(b"\x89PNG") and start[24:25] == b"\x10":
-            # PIL silently reduces 16-bit colour PNG to 8 bits
-            reader, itemsize = "PNG", 2
-            width, height = (int.from_bytes(start[i : i + 4], "big") for i in (16, 20))
-        if reader == "PIL":
-            with open_image(path) as image:
-                (width, height), itemsize = image.size, 1
-        if not 0 < height * width <= MAX_PIXELS:
-            raise ValueError(f"{height}x{width} pixels, {MAX_PIXELS} at most")
-        return Header(reader, height, width, itemsize)
+    with wrap_errors(path, "give a whole PNG, JPEG, WebP, BMP or TIFF file"):
+        try:
+            return _decode(path, max_pixels)
+        except Image.DecompressionBombError as error:
+            remedy = f"set max_pixels above {max_pixels} if you trust it"
+            raise ImageError(f"{path} is too large ({error}): {remedy}") from None
 
 
 def read_image(path: str | Path, channels: int) -> np.ndarray:
-    """Read a PNG, JPEG, WebP, BMP or TIFF file as (H, W, channels), uint8 or uint16.
+    """Read the first page of such a file as (H, W, channels), uint8 or uint16.
 
     Colour becomes grey by BT.601 luma, alpha is dropped, EXIF orientation is applied; a floating
-    point TIFF in [0, 1] becomes uint16.
+    point TIFF in [0, 1] becomes uint16. A warning is logged if there are more pages.
 
     Args:
         path: The file.
         channels: 1 for grey, 3 for RGB; any other number must be the file's own.
 
     Raises:
-        ImageError: If the file is missing, damaged, too large, or of other channels.
+        ImageError: If the file is missing, damaged, animated, too large, or of other channels.
     """
     path = Path(path)
-    header = read_header(path)
-    with failures(path):
-        pixels = _READERS[header.reader](path)
+    with wrap_errors(path, f"fix or remove it; {_SKIP}"):
+        photo = _decode(path, MAX_PIXELS, first_only=True)
+        parts = (photo.pages[0], photo.alpha[0], photo.extra.get(0))
+        pixels = np.concatenate([part for part in parts if part is not None], 2)
+        if pixels.dtype.kind == "f":
+            tiff.check_range(pixels)
+            pixels = convert_dtype(pixels, np.dtype(np.uint16))
     have = pixels.shape[2]
     if have == channels:
         return pixels
@@ -93,99 +72,97 @@ def read_image(path: str | Path, channels: int) -> np.ndarray:
         grey = (pixels[..., :3] @ _LUMA + 500) // 1000
         return grey.astype(pixels.dtype)[..., None]
     if (channels, have) in ((1, 2), (3, 4)):
-        return pixels[..., :channels]
+        return np.ascontiguousarray(pixels[..., :channels])
     kind, fits = ("grey", 1) if have < 3 else (f"of {have} channels", min(have, 3))
     raise ImageError(
         f"{path} is {kind}, but channels={channels} was asked for: set channels={fits}; {_SKIP}"
     )
 
 
+def _decode(path: Path, max_pixels: int, first_only: bool = False) -> Photo:
+    if path.is_dir():
+        raise ImageError(f"{path} is a folder: give the pictures in it")
+    with path.open("rb") as file, _pillow_limit(max_pixels):
+        start = file.read(4)
+        if not start:
+            raise ValueError("0 bytes")
+        file.seek(0)
+        if start in TIFF_MAGIC:
+            photo = _decode_tiff(path, file, max_pixels, first_only)
+        else:
+            photo = _decode_single(path, file, max_pixels)
+    photo.warnings = list(dict.fromkeys(photo.warnings))
+    return photo
+
+
 @contextmanager
-def failures(path: Path, remedy: str = f"fix or remove it; {_SKIP}") -> Iterator[None]:
-    """Turn whatever a decoder raises on a file into one line with a remedy, and silence it.
-
-    Raises:
-        ImageError: For any exception inside.
-    """
+def _pillow_limit(pixels: int) -> Iterator[None]:
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = (pixels + 1) // 2  # Pillow raises above twice of it
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except ImageError:
-        raise
-    except FileNotFoundError:
-        raise ImageError(f"{path} does not exist: check the path") from None
-    except PermissionError:
-        raise ImageError(f"{path} may not be read by you: change its permissions") from None
-    except Exception as error:  # decoders raise anything on damaged or hostile bytes
-        reason = " ".join(str(error).replace(str(path), "file").split())
-        if isinstance(error, LookupError | struct.error):  # worded for programmers
-            reason = "the file is damaged"
-        elif " " not in reason:
-            reason = type(error).__name__
-        if "imagecodecs" in reason:
-            remedy = "run `pip install imagecodecs` or save it uncompressed"
-        raise ImageError(f"{path} cannot be read ({reason}): {remedy}") from error
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
 
 
-def open_image(path: Path) -> Image.Image:
-    """Open a file of the five formats, and of no other, with PIL."""
-    return Image.open(path, formats=("PNG", "JPEG", "WEBP", "BMP", "TIFF"))
+def _decode_single(path: Path, file: IO[bytes], max_pixels: int) -> Photo:
+    photo = Photo([], [])
+    with open_image(file) as image:
+        if image.width * image.height > max_pixels:
+            raise Image.DecompressionBombError(f"{image.height}x{image.width} pixels")
+        photo.format = str(image.format)
+        frames = getattr(image, "n_frames", 1)
+        if photo.format == "MPO":  # as many telephones write
+            photo.format = "JPEG"
+            photo.warnings.append("The further pictures in the JPEG (preview, depth) are left out.")
+        elif frames > 1:
+            raise ImageError(f"{path} is an animation: give its {frames} frames as files")
+        photo.lossy = photo.format == "JPEG" or (photo.format == "WEBP" and _is_lossy_webp(file))
+        image.load()  # some metadata stand behind the pixels
+        photo.metadata, orientation = metadata.read_metadata(image, file, photo.warnings)
+        if photo.format == "PNG" and png.bit_depth(file) != 8:
+            # Pillow reduces 16 bits of colour to 8, and misreads transparency of less than 8
+            colour, alpha = split_alpha(png.decode(file))
+        else:
+            colour, alpha = from_pillow(image, photo.warnings)
+        if image.mode == "CMYK":
+            photo.metadata.icc = None
+    photo.pages.append(apply_orientation(colour, orientation))
+    photo.alpha.append(None if alpha is None else apply_orientation(alpha, orientation))
+    return photo
 
 
-def _read_pil(path: Path) -> np.ndarray:
-    with open_image(path) as image:
-        image = ImageOps.exif_transpose(image)
-        if image.mode == "1":
-            image = image.convert("L")
-        elif image.mode not in ("L", "LA", "RGB", "RGBA"):
-            image = image.convert("RGB")
-        pixels = np.asarray(image)
-    return pixels if pixels.ndim == 3 else pixels[..., None]
+def _is_lossy_webp(file: IO[bytes]) -> bool:
+    file.seek(12)
+    while len(head := file.read(8)) == 8 and head[:4] not in (b"VP8 ", b"VP8L"):
+        file.seek(int.from_bytes(head[4:], "little") + 1 & ~1, 1)
+    return head[:4] == b"VP8 "
 
 
-def _read_png16(path: Path) -> np.ndarray:
-    with open_image(path) as image:
-        pixels = png.deep(image, path)
-        return samples.upright(pixels, image.getexif().get(ORIENTATION, 1))
-
-
-def read_tiff_page(page: tifffile.TiffPage) -> np.ndarray:
-    """Decode a grey or RGB page of uint16 or floating point samples as (H, W, C)."""
-    if page.axes not in ("YX", "YXS", "SYX") or page.photometric not in (0, 1, 2):
-        raise ValueError(f"TIFF of axes {page.axes} and colours {page.photometric!s}")
-    if page.dtype.kind != "f" and page.dtype != np.uint16:
-        raise ValueError(f"TIFF of {page.dtype} samples, save it with 8 or 16 bits")
-    pixels = page.asarray()
-    if page.photometric == 0:  # white is zero
-        pixels = (1 if pixels.dtype.kind == "f" else 65535) - pixels
-    if page.axes == "SYX":
-        pixels = np.moveaxis(pixels, 0, 2)
-    return pixels if pixels.ndim == 3 else pixels[..., None]
-
-
-def check_range(pixels: np.ndarray, slack: float = 0) -> None:
-    """Refuse floating point samples further than `slack` outside [0, 1].
-
-    Raises:
-        ValueError: If there are any.
-    """
-    low, high = pixels.min(), pixels.max()
-    if not (low >= -slack and high <= 1 + slack):
-        values = f"values from {low:.4g} to {high:.4g}, outside [0, 1]"
-        raise ValueError(f"floating point TIFF with {values}, rescale it")
-
-
-def _read_tiff(path: Path) -> np.ndarray:
-    with tifffile.TiffFile(path) as tiff:
-        page = tiff.pages.first
-        if page.nbytes > 8 * 4 * MAX_PIXELS:
-            raise ValueError(f"TIFF of {page.nbytes} bytes")
-        pixels = read_tiff_page(page)
-    if pixels.dtype.kind == "f":
-        check_range(pixels)
-        pixels = np.rint(pixels * 65535).astype(np.uint16)
-    return pixels
-
-
-_READERS = {"PIL": _read_pil, "PNG": _read_png16, "tifffile": _read_tiff}
+def _decode_tiff(path: Path, file: IO[bytes], max_pixels: int, first_only: bool) -> Photo:
+    photo = Photo([], [], format="TIFF")
+    with tifffile.TiffFile(file) as opened:
+        pages = tiff.find_pages(opened, photo.warnings)
+        if first_only and len(pages) > 1:
+            message = f"{path} has {len(pages)} pages: only the first is used"
+            logging.getLogger("denoise").warning(message)
+            pages = dict([next(iter(pages.items()))])
+        total = sum(page.imagelength * page.imagewidth for page in pages.values())
+        if total > max_pixels:
+            raise Image.DecompressionBombError(f"{total} pixels, {len(pages)} pages")
+        first = next(iter(pages.values()))
+        photo.lossy = first.compression in (6, 7)  # JPEG
+        photo.compressed = first.compression != 1
+        photo.metadata = metadata.read_tiff_metadata(first, file, photo.warnings)
+        if first.photometric == 5:  # CMYK
+            photo.metadata.icc = None
+        for number, (index, page) in enumerate(pages.items()):
+            decoded = tiff.decode(path, page, index, photo.warnings)
+            if decoded.extra.shape[2]:
+                photo.warnings.append("Channels beyond colour and alpha are left out.")
+                photo.extra[number] = decoded.extra
+            if decoded.stored in (np.float16, np.float64):
+                photo.stored[number] = decoded.stored
+            photo.pages.append(decoded.colour)
+            photo.alpha.append(decoded.alpha)
+    return photo

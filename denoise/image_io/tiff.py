@@ -3,28 +3,51 @@
 import io
 import struct
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tifffile
 
-from denoise.image_io import exif
-from denoise.image_io import pixels as samples
-from denoise.image_io.exif import ORIENTATION
-from denoise.image_io.metadata import Metadata
-from denoise.image_io.read import check_range, open_image, read_tiff_page
-
-Samples = tuple[np.ndarray, np.ndarray | None]
+from denoise.image_io import metadata
+from denoise.image_io.formats import open_image
+from denoise.image_io.photo import Photo
+from denoise.image_io.pixels import (
+    WHITE,
+    apply_orientation,
+    convert_dtype,
+    from_pillow,
+    unpremultiply,
+)
 
 _SLACK = 4  # as far as strong noise and highlights lead out of [0, 1]
+# none, LZW, deflate, PackBits, LZMA, Zstandard: none decodes to more than the page says it has
+_LOSSLESS = {1, 5, 8, 32946, 32773, 34925, 50000}
 
 
-def whole_pages(tiff: tifffile.TiffFile, notes: list[str]) -> dict[int, tifffile.TiffPage]:
-    """The pages that are neither previews nor masks, by their place in the file.
+class Page(NamedTuple):
+    """The upright pixels of a page.
+
+    Args:
+        colour: (H, W, 1 or 3) of uint8, uint16 or float32.
+        alpha: (H, W, 1), not premultiplied, if there is any.
+        extra: (H, W, C), the channels beyond colour and alpha.
+        stored: The type of values in the file.
+    """
+
+    colour: np.ndarray
+    alpha: np.ndarray | None
+    extra: np.ndarray
+    stored: np.dtype
+
+
+def find_pages(tiff: tifffile.TiffFile, warnings: list[str]) -> dict[int, tifffile.TiffPage]:
+    """Return the pages that are neither previews nor masks, by their number in the file.
 
     Raises:
         ValueError: If a page is damaged: tifffile would leave out all from there on.
     """
-    pages, file = list(tiff.pages), tiff.filehandle
+    pages = [page for page in tiff.pages if isinstance(page, tifffile.TiffPage)]
+    file = tiff.filehandle
     file.seek(pages[-1].offset)
     (tags,) = struct.unpack(tiff.tiff.tagnoformat, file.read(tiff.tiff.tagnosize))
     file.seek(tags * tiff.tiff.tagsize, 1)
@@ -32,96 +55,103 @@ def whole_pages(tiff: tifffile.TiffFile, notes: list[str]) -> dict[int, tifffile
         raise ValueError(f"page {len(pages) + 1} is damaged")
     whole = {i: page for i, page in enumerate(pages) if not page.subfiletype & 0b101}
     if 0 < len(whole) < len(pages):
-        notes.append("Previews and masks in the TIFF are left out.")
+        warnings.append("Previews and masks in the TIFF are left out.")
     return whole or {0: pages[0]}
 
 
-def decode(path: Path, page: tifffile.TiffPage, index: int, notes: list[str]) -> Samples:
-    """Colour (H, W, 1 or 3) and alpha (H, W, 1) of a page, upright; any floats as float32.
+def decode(path: Path, page: tifffile.TiffPage, index: int, warnings: list[str]) -> Page:
+    """Decode a page; floats of any width become float32.
 
     Raises:
-        ValueError: If its samples are of a kind or range that is no picture.
+        ValueError: If its values are of a type or range that no picture has.
     """
     if page.samplesperpixel > 8:
-        raise ValueError(f"TIFF of {page.samplesperpixel} samples a pixel")
-    if page.dtype in (np.uint8, np.bool_):
+        raise ValueError(f"TIFF of {page.samplesperpixel} channels")
+    if page.dtype is None:
+        raise ValueError(f"TIFF of {page.bitspersample} bits a channel, save it with 8 or 16")
+    plain = page.photometric in (0, 1, 2) and page.compression in _LOSSLESS
+    if page.dtype in (np.uint8, np.bool_) and not (plain and page.bitspersample == 8):
         with open_image(path) as image:
             image.seek(index)
             image.load()  # which turns it upright
-            if image.mode == "CMYK":
-                notes.append("CMYK became RGB (sRGB).")
-                image = samples.cmyk_to_rgb(image, image.info.get("icc_profile"))
-            return samples.of_image(image)
-    pixels = _decode_deep(path, page, index)
+            colour, alpha = from_pillow(image, warnings)
+        return Page(colour, alpha, colour[..., :0], page.dtype)
+    pixels = apply_orientation(
+        _decode_plain(page, page.dtype), page.tags.valueof(metadata.ORIENTATION, 1)
+    )
+    colours = 3 if page.photometric == 2 else 1
+    colour, extra = pixels[..., :colours], pixels[..., colours:]
+    if page.photometric == 0:  # white is zero
+        colour = (WHITE[colour.dtype] - colour).astype(colour.dtype)
+    if colour.dtype.kind == "f":
+        check_range(colour, _SLACK)
+    kind = int(page.extrasamples[0]) if page.extrasamples else 0
+    if kind not in (1, 2):
+        return Page(colour, None, extra, page.dtype)
+    alpha = extra[..., :1]
+    if kind == 1:
+        warnings.append("Premultiplied alpha became plain alpha.")
+        colour = unpremultiply(colour, alpha)
+    return Page(colour, alpha, extra[..., 1:], page.dtype)
+
+
+def _decode_plain(page: tifffile.TiffPage, dtype: np.dtype) -> np.ndarray:
+    if page.axes not in ("YX", "YXS", "SYX") or page.photometric not in (0, 1, 2):
+        raise ValueError(f"TIFF of axes {page.axes} and colours {page.photometric!s}")
+    if dtype.kind != "f" and dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"TIFF of {dtype} values, save it with 8 or 16 bits")
+    if page.compression not in _LOSSLESS:
+        raise ValueError(f"TIFF of {dtype} with {page.compression!s}, save it with LZW")
+    pixels = page.asarray()
     if pixels.dtype.kind == "f":
         if not np.isfinite(pixels).all():
             raise ValueError("floating point TIFF with infinite or undefined values")
         pixels = pixels.astype(np.float32, copy=False)
-    pixels = samples.upright(pixels, int(page.tags.valueof(ORIENTATION, 1)))
-    colours = 3 if page.photometric == 2 else 1
-    colour, extra = pixels[..., :colours], pixels[..., colours:]
-    if pixels.dtype.kind == "f":
-        check_range(colour, _SLACK)
-    kind = int(page.extrasamples[0]) if page.extrasamples else 0
-    if extra.shape[2] > (kind in (1, 2)):
-        notes.append("Channels beyond colour and alpha are left out.")
-    if kind not in (1, 2):
-        return colour, None
-    alpha = extra[..., :1]
-    if kind == 1:
-        notes.append("Premultiplied alpha became plain alpha.")
-        colour = samples.divided(colour, alpha)
-    return colour, alpha
+    if page.axes == "SYX":
+        pixels = np.moveaxis(pixels, 0, 2)
+    return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
-def _decode_deep(path: Path, page: tifffile.TiffPage, index: int) -> np.ndarray:
-    try:
-        return read_tiff_page(page)
-    except ValueError as error:
-        # LZW, unknown to tifffile without imagecodecs, is what many programs write
-        plain = index == 0 and page.samplesperpixel in (1, 3) and page.photometric in (1, 2)
-        if "imagecodecs" not in str(error) or not plain:
-            raise
-        from kornia_rs.io import read_image
+def check_range(pixels: np.ndarray, slack: float = 0) -> None:
+    """Refuse floating point values further than `slack` outside [0, 1].
 
-        return read_image(str(path))
+    Raises:
+        ValueError: If there are any.
+    """
+    low, high = pixels.min(), pixels.max()
+    if not (low >= -slack and high <= 1 + slack):
+        values = f"values from {low:.6g} to {high:.6g}, outside [0, 1]"
+        raise ValueError(f"floating point TIFF with {values}, rescale it")
 
 
-def encode(pages: list[Samples], metadata: Metadata, compressed: bool, notices: list[str]) -> bytes:
-    """Write pages of (colour, alpha) losslessly, with deflate where they are to be compressed."""
+def encode(photo: Photo, warnings: list[str]) -> bytes:
+    """Encode all pages losslessly, with deflate where they are to be compressed."""
+    about, tags = photo.metadata, []
+    if about.exif:
+        tags = metadata.descriptive_tags(about.exif, warnings)
+    if about.xmp:
+        tags.append((700, 1, len(about.xmp), about.xmp, True))
     buffer = io.BytesIO()
-    tags, inner = [], {}
+    size = sum(x.nbytes for x in (*photo.pages, *photo.alpha) if x is not None)
     # from here on 4 bytes do not reach everywhere in the file
-    big = sum(x.nbytes for page in pages for x in page if x is not None) > 2**32 - 2**25
-    if metadata.exif:
-        try:
-            tags, inner = exif.for_tiff(metadata.exif)
-        except Exception:  # damaged, but as good as ever in any other format
-            notices.append("The EXIF data are damaged and left out.")
-    if big and inner:
-        notices.append("The EXIF data are left out of a TIFF of 4 GB.")
-        tags, inner = [], {}
-    if metadata.xmp:
-        tags.append((700, 1, len(metadata.xmp), metadata.xmp, True))
-    with tifffile.TiffWriter(buffer, bigtiff=big, byteorder="<") as writer:
-        for index, (colour, alpha) in enumerate(pages):
-            data = colour if alpha is None else np.concatenate([colour, alpha], 2)
-            whole = compressed and data.dtype.kind == "u"
+    with tifffile.TiffWriter(buffer, bigtiff=size > 2**32 - 2**25, byteorder="<") as writer:
+        for index, (colour, alpha) in enumerate(zip(photo.pages, photo.alpha, strict=True)):
+            data = colour
+            if alpha is not None:
+                data = np.concatenate([colour, convert_dtype(alpha, colour.dtype)], 2)
+            data = data.astype(photo.stored.get(index, data.dtype), copy=False)
             writer.write(
                 data if data.shape[2] > 1 else data[..., 0],
                 photometric="rgb" if colour.shape[2] == 3 else "minisblack",
                 planarconfig=None if data.shape[2] == 1 else "contig",
                 extrasamples=None if alpha is None else ["unassalpha"],
-                compression="zlib" if compressed else None,
-                predictor=True if whole else None,  # that of floats needs imagecodecs
-                iccprofile=metadata.icc,
-                resolution=metadata.dpi,
-                resolutionunit="inch" if metadata.dpi else None,
+                compression="zlib" if photo.compressed else None,
+                predictor=True if photo.compressed and data.dtype.kind == "u" else None,
+                iccprofile=about.icc,
+                resolution=about.dpi,
+                resolutionunit="inch" if about.dpi else None,
                 metadata=None,
                 software=False,
                 extratags=() if index else tags,
             )
-    content = bytearray(buffer.getbuffer())
-    if inner:
-        exif.append(content, inner)
-    return bytes(content)
+    return buffer.getvalue()

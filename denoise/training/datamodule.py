@@ -45,7 +45,7 @@ class DenoisingDataModule(pl.LightningDataModule):
             list(train.values()),
             patch=patch,
             batch=batch,
-            schedule=progressive,
+            patch_schedule=progressive,
             shuffle_channels=shuffle_channels,
             seed=seed,
         )

@@ -10,7 +10,7 @@ from PIL import Image
 from runs import plain, save
 from skimage.data import chelsea
 
-from denoise.image_io.photo import read_photo
+from denoise.image_io.read import read_photo
 from denoise.inference.memory import parse_memory, peak_bytes
 from denoise.inference.restorer import RESERVE, Restorer
 

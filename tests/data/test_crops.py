@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader
 
 from denoise.data.crops import Crops, WholeImages, to_float
 from denoise.data.sets import ImageSet
-from denoise.image_io.read import ImageError
+from denoise.image_io.errors import ImageError
 
 RNG = np.random.default_rng(0)
 
@@ -124,8 +124,8 @@ def test_8_bit_images_widen_beside_16_bit_ones():
     assert {locate(crop.numpy(), images)[0] for crop in batch["clean"]} == {0, 1}
 
 
-def test_schedule_holds_until_its_batches():
-    crops = Crops([make_set([(40, 40)])], 32, 1, seed=0, schedule=[[2, 8, 4], [5, 16, 2]])
+def test_patch_schedule_holds_until_its_batches():
+    crops = Crops([make_set([(40, 40)])], 32, 1, seed=0, patch_schedule=[[2, 8, 4], [5, 16, 2]])
     shapes = [tuple(batch["clean"].shape) for batch in take(6, crops)]
     assert shapes == [(4, 3, 8, 8)] * 2 + [(2, 3, 16, 16)] * 3 + [(1, 3, 32, 32)]
     assert tuple(crops.draw(10**9)["clean"].shape) == (1, 3, 32, 32)
@@ -136,7 +136,7 @@ def test_images_smaller_than_a_crop_are_named():
     with pytest.raises(ImageError, match=r"image1\.png has 40x15 pixels.*crops of 16.*patch=15"):
         Crops([images], 16, 1, seed=0)
     with pytest.raises(ImageError, match=r"image1\.png .*crops of 32"):
-        Crops([images], 8, 1, seed=0, schedule=[[10, 32, 1]])
+        Crops([images], 8, 1, seed=0, patch_schedule=[[10, 32, 1]])
 
 
 def test_sets_and_sizes_that_do_not_go_together():
@@ -146,9 +146,9 @@ def test_sets_and_sizes_that_do_not_go_together():
             Crops([plain, *others], 8, 1, seed=0)
     with pytest.raises(ValueError, match="no image set"):
         Crops([], 8, 1, seed=0)
-    for schedule in ([[5, 8, 1], [2, 8, 1]], [[5, 0, 1]]):
+    for patch_schedule in ([[5, 8, 1], [2, 8, 1]], [[5, 0, 1]]):
         with pytest.raises(ValueError, match="in order of until_batch"):
-            Crops([plain], 8, 1, seed=0, schedule=schedule)
+            Crops([plain], 8, 1, seed=0, patch_schedule=patch_schedule)
     with pytest.raises(ValueError, match="patch=0"):
         Crops([plain], 0, 1, seed=0)
 

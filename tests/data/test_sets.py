@@ -12,8 +12,9 @@ from pictures import write_png
 from PIL import Image
 
 from denoise.data import cache
-from denoise.data.sets import Folder, Pairs, Samples
-from denoise.image_io.read import ImageError, read_image
+from denoise.data.sets import Folder, Pairs, Photographs
+from denoise.image_io.errors import ImageError
+from denoise.image_io.read import read_image
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 RNG = np.random.default_rng(0)
@@ -228,20 +229,22 @@ def test_pairs_that_do_not_fit(tmp_path):
         Pairs(**options)
 
 
-def test_samples_are_disjoint_photographs():
-    colour = {split: Samples(split=split, channels=3).names for split in ("train", "val", "test")}
-    grey = {split: Samples(split=split, channels=1).names for split in colour}
+def test_photographs_are_disjoint():
+    colour = {
+        split: Photographs(split=split, channels=3).names for split in ("train", "val", "test")
+    }
+    grey = {split: Photographs(split=split, channels=1).names for split in colour}
     assert colour["test"] == ["chelsea", "coffee"]
     assert grey["test"] == ["chelsea", "coffee", "camera"]
     assert colour["val"] == grey["val"] == ["rocket"]
     assert grey["train"] == colour["train"]
-    brick = Samples(split="train", channels=3).clean[colour["train"].index("brick")]
+    brick = Photographs(split="train", channels=3).clean[colour["train"].index("brick")]
     assert brick.shape == (512, 512, 3)
     assert (brick == brick[..., :1]).all()
     every = [name for names in grey.values() for name in names]
     assert len(every) == len(set(every)) == 15
-    with pytest.raises(ValueError, match="split=trian, but samples have train, val, test"):
-        Samples(split="trian", channels=3)
+    with pytest.raises(ValueError, match="split=trian, but photographs have train, val, test"):
+        Photographs(split="trian", channels=3)
 
 
 @pytest.mark.parametrize("path", sorted((CONFIGS / "data").glob("*.yaml")), ids=lambda p: p.stem)
@@ -249,7 +252,7 @@ def test_each_config_is_one_named_set(path, folder):
     free = {"data_dir": "/data", "channels": 3, "memory_limit": 1, "on_error": "raise"}
     config = OmegaConf.merge(free, OmegaConf.load(path))
     (name,) = config.keys() - free.keys()
-    assert name == ("samples" if path.stem.startswith("samples") else path.stem)
+    assert name == ("photographs" if path.stem.startswith("photographs") else path.stem)
     entry, target = config[name], config[name]["_target_"].rpartition(".")[2]
     if target == "Folder":
         assert name == "folder" or entry.path == f"/data/{name}"
@@ -261,7 +264,7 @@ def test_each_config_is_one_named_set(path, folder):
         )
         images = instantiate(entry, noisy=str(folder), clean=str(folder))
     else:
-        assert entry.split == path.stem.partition("_")[2] or path.stem == "samples"
+        assert entry.split == path.stem.partition("_")[2] or path.stem == "photographs"
         images = instantiate(entry)
     assert images.channels == 3
     assert len(images) >= 1
@@ -271,8 +274,8 @@ def test_several_sets_compose_by_name(folder):
     free = [f"+data_dir={folder.parent}", "+channels=3", "+memory_limit=1", "+on_error=skip"]
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         config = compose(
-            overrides=[*free, "+data@train=[bsd400,div2k]", "+data@val=samples_val"],
+            overrides=[*free, "+data@train=[bsd400,div2k]", "+data@val=photographs_val"],
         )
     assert list(config.train) == ["bsd400", "div2k"]
     assert config.train.div2k.path == f"{folder.parent}/div2k"
-    assert list(config.val) == ["samples"]
+    assert list(config.val) == ["photographs"]

@@ -333,7 +333,7 @@ def test_the_card_says_what_it_is(tmp_path):
         "attention dual (first=swin (window_size=8, ",
         "| kodak24 | 24 | 25 | restored | 30.73 | 0.8426 |",
         "| steps | 1636 |",
-        "| images | samples |",
+        "| images | photographs |",
         "| noise | Gaussian (sigma=[0, 50]) |",
         f"| parameters | {sum(p.numel() for p in net.parameters()):,} |",
         "the licence of the weights is for whoever publishes them to choose",

@@ -8,8 +8,8 @@ import tifffile
 from pictures import ICC, joined, look, noise, photo_of, save_pil
 from PIL import Image
 
-from denoise.image_io.photo import Metadata, read_photo
-from denoise.image_io.read import read_image
+from denoise.image_io.metadata import Metadata
+from denoise.image_io.read import read_image, read_photo
 from denoise.image_io.write import write_photo
 
 RNG = np.random.default_rng(0)
@@ -39,7 +39,7 @@ def test_pixels_come_back_exactly(tmp_path, suffix, dtype, channels):
         assert look(path).dtype == dtype
         found = read_photo(path)
         assert found.format == {"tif": "TIFF"}.get(suffix, suffix.upper())
-        assert (len(found.pages), found.lossy, found.notes) == (1, False, [])
+        assert (len(found.pages), found.lossy, found.warnings) == (1, False, [])
         assert found.pages[0].shape[2] == (1 if channels < 3 else 3)
         np.testing.assert_array_equal(joined(found), pixels)
         assert joined(found).dtype == dtype
@@ -191,7 +191,7 @@ def test_cmyk_becomes_rgb(tmp_path):
         image = Image.fromarray(noise(3)).convert("CMYK")
         image.save(tmp_path / f"a.{suffix}", icc_profile=b"no profile at all")
         found = read_photo(tmp_path / f"a.{suffix}")
-        assert found.notes == ["CMYK became RGB (sRGB)."]
+        assert found.warnings == ["CMYK became RGB (sRGB)."]
         assert found.metadata.icc is None
         with Image.open(tmp_path / f"a.{suffix}") as image:
             np.testing.assert_array_equal(found.pages[0], image.convert("RGB"))
@@ -200,10 +200,10 @@ def test_cmyk_becomes_rgb(tmp_path):
 def test_what_a_format_cannot_keep_is_said(tmp_path):
     deep = photo_of(noise(4, np.uint16))
     for suffix in ("jpg", "bmp"):
-        notices = write_photo(deep, tmp_path / f"a.{suffix}")
-        assert len(notices) == 2
-        assert "8 bits" in notices[0]
-        assert "laid over white" in notices[1]
+        warnings = write_photo(deep, tmp_path / f"a.{suffix}")
+        assert len(warnings) == 2
+        assert "8 bits" in warnings[0]
+        assert "laid over white" in warnings[1]
     weight = deep.alpha[0] / 65535
     white = deep.pages[0] / 257 * weight + 255 * (1 - weight)
     assert np.abs(look(tmp_path / "a.bmp") - white).max() < 1.5
@@ -211,23 +211,23 @@ def test_what_a_format_cannot_keep_is_said(tmp_path):
     eight = np.rint(joined(deep) / 257).astype(np.uint8)
     np.testing.assert_array_equal(look(tmp_path / "a.webp"), eight)
     values = noise(3, np.float32) * 1.5
-    (notice,) = write_photo(photo_of(values), tmp_path / "f.png")
-    assert notice == "PNG holds 16 bits at most: float32 was rounded, clipped to [0, 1]."
+    (warning,) = write_photo(photo_of(values), tmp_path / "f.png")
+    assert warning == "PNG holds 16 bits at most: float32 was rounded, clipped to [0, 1]."
     want = np.rint(values.clip(0, 1) * 65535)
     np.testing.assert_array_equal(look(tmp_path / "f.png"), want)
     grey = Metadata(icc=b"\0" * 16 + b"GRAY" + b"\0" * 200)
-    (notice,) = write_photo(photo_of(noise(1), metadata=grey), tmp_path / "g.webp")
-    assert "grey colour profile" in notice
+    (warning,) = write_photo(photo_of(noise(1), metadata=grey), tmp_path / "g.webp")
+    assert "grey colour profile" in warning
     long = Metadata(exif=b"II*\0" + bytes(70000))
-    (notice,) = write_photo(photo_of(noise(3), metadata=long), tmp_path / "g.jpg")
-    assert "too long" in notice
+    (warning,) = write_photo(photo_of(noise(3), metadata=long), tmp_path / "g.jpg")
+    assert "too long" in warning
 
 
 def test_the_second_picture_of_a_telephone_jpeg_is_left_out(tmp_path):
     frames = [Image.fromarray(noise(3)) for _ in range(2)]
     frames[0].save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=frames[1:])
     found = read_photo(tmp_path / "a.jpg")
-    assert (found.format, len(found.pages), len(found.notes)) == ("JPEG", 1, 1)
+    assert (found.format, len(found.pages), len(found.warnings)) == ("JPEG", 1, 1)
     write_photo(found, tmp_path / "b.jpg")
     with Image.open(tmp_path / "b.jpg") as image:
         assert image.format == "JPEG"

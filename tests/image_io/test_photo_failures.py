@@ -11,8 +11,10 @@ from pictures import ICC, XMP, exif_of, noise, photo_of, save_pil
 from PIL import Image
 
 from denoise.image_io import write as write_module
-from denoise.image_io.photo import Metadata, Photo, read_photo
-from denoise.image_io.read import ImageError
+from denoise.image_io.errors import ImageError
+from denoise.image_io.metadata import Metadata
+from denoise.image_io.photo import Photo
+from denoise.image_io.read import read_photo
 from denoise.image_io.write import check_target, write_photo
 
 
@@ -180,7 +182,7 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch, place, error, ther
         raise error
 
     if place == "encoder":
-        monkeypatch.setitem(write_module._ENCODERS, "PNG", fail)
+        monkeypatch.setattr(write_module, "_encode", fail)
     elif place == "write":
         monkeypatch.setattr(write_module.Path, "write_bytes", fail_halfway)
     else:

@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+from denoise.image_io.formats import SUFFIXES
 
 
-def list_images(folder: Path, public: str) -> dict[str, Path]:
+def find_images(folder: Path, public: str) -> dict[str, Path]:
     """Return the images below a folder by name, in natural order: 2 comes before 10.
 
     A name is the path within the folder without its suffix; hidden files are left alone.

@@ -1,0 +1,41 @@
+"""The image formats that are read and written, and what each can hold."""
+
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from PIL import Image
+
+
+class Format(NamedTuple):
+    """What files of a format can hold.
+
+    Args:
+        suffixes: Of its file names.
+        bits: The most of a channel.
+        alpha: Whether there is transparency.
+        metadata: Fields of `Metadata` that are kept.
+        max_side: The most pixels of height and width.
+    """
+
+    suffixes: tuple[str, ...]
+    bits: int
+    alpha: bool
+    metadata: tuple[str, ...]
+    max_side: int = 2**31
+
+
+# by the names that Pillow has for them
+FORMATS = {
+    "PNG": Format((".png",), 16, True, ("icc", "exif", "xmp", "png_text")),
+    "JPEG": Format((".jpg", ".jpeg"), 8, False, ("icc", "exif", "xmp"), 65500),  # libjpeg's limit
+    "WEBP": Format((".webp",), 8, True, ("icc", "exif", "xmp"), 16383),
+    "BMP": Format((".bmp",), 8, False, ()),
+    "TIFF": Format((".tif", ".tiff"), 64, True, ("icc", "exif", "xmp")),
+}
+SUFFIXES = {suffix: name for name, form in FORMATS.items() for suffix in form.suffixes}
+TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # TIFF and BigTIFF of both byte orders
+
+
+def open_image(file: Path | IO[bytes]) -> Image.Image:
+    """Open a file of these formats, and of no other, with Pillow."""
+    return Image.open(file, formats=tuple(FORMATS))

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from denoise.inference.channels import to_image_channels, to_model_channels
 from denoise.inference.memory import choose_tile, peak_bytes
 from denoise.inference.self_ensemble import SelfEnsemble, restore_ensembled
 from denoise.inference.tile_grid import Tile, exact_side, plan_blended, plan_for
@@ -109,7 +110,7 @@ class Restorer:
         def read(top: int, bottom: int, left: int, right: int) -> Tensor:
             part = np.array(pixels[top:bottom, left:right])
             part = torch.from_numpy(part).to(device).float().div(white).permute(2, 0, 1)
-            return part[:, None] if apart else part.expand(self.channels, -1, -1)[None]
+            return to_model_channels(part[None], self.channels)
 
         if sigma is not None and not (isinstance(sigma, int | float) and 0 <= sigma < math.inf):
             raise ValueError(f"sigma={sigma} is no strength of noise: give a number from 0")
@@ -129,8 +130,7 @@ class Restorer:
         for top, left, piece in pieces:
             h, w = piece.shape[-2:]
             place = np.s_[top : top + h, left : left + w]
-            piece = piece[:, 0] if apart else piece[0]
-            piece = piece.mean(0, keepdim=True) if self.channels > C else piece
+            piece = to_image_channels(piece, C)[0]
             restored = piece.float().permute(1, 2, 0).cpu().numpy()
             if self.strength < 1:
                 noisy = pixels[place].astype(np.float32) / white

@@ -1,0 +1,136 @@
+"""What `import denoise` offers: load a trained model, build a new one, list the options."""
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from hydra.utils import instantiate
+from torch import Tensor, nn
+
+from denoise.cli.hydra_main import CONFIGS, compose_config, explain
+from denoise.cli.hydra_main import options as list_options
+from denoise.inference.channels import to_image_channels, to_model_channels
+from denoise.noise.estimation import model_sigma
+from denoise.option_checks import check_choice
+from denoise.weights.load import open_model
+
+Image = TypeVar("Image", np.ndarray, Tensor)
+INTEGERS = (torch.uint8, torch.uint16)
+
+
+class DenoisingModel:
+    """A trained network that is called with images.
+
+    Args:
+        net: maps noisy (B, C, H, W) in [0, 1] and sigma (B,) to restored.
+        config: resolved config of the checkpoint; holds in_channels and sigma_map under "backbone".
+    """
+
+    def __init__(self, net: nn.Module, config: dict[str, Any]) -> None:
+        self.net, self.config = net, config
+        self.channels: int = config["backbone"]["in_channels"]
+        self.needs_sigma: bool = config["backbone"]["sigma_map"]
+
+    @torch.no_grad()
+    def __call__(self, noisy: Image, sigma: float | None = None) -> Image:
+        """Restore one image or a batch, without gradients.
+
+        A grey image passes through a colour model repeated, a colour image through a grey model
+        channel by channel.
+
+        Args:
+            noisy: array (H, W) or (H, W, C), tensor (C, H, W) or (B, C, H, W); uint8, uint16, or
+                floating in [0, 1].
+            sigma: standard deviation of the noise in grey levels of 0-255, for models that take it;
+                None estimates it in each image.
+
+        Returns:
+            The restored image: kind, shape and dtype of `noisy`, and for a tensor its device.
+
+        Raises:
+            ValueError: if the shape, dtype, channels or sigma do not fit.
+        """
+        if 0 in noisy.shape:
+            raise ValueError(f"image of shape {tuple(noisy.shape)} is empty")
+        if isinstance(noisy, np.ndarray):
+            if noisy.ndim not in (2, 3):
+                raise ValueError(f"array of shape {noisy.shape}: give (H, W) or (H, W, C)")
+            pixels = torch.from_numpy(np.ascontiguousarray(noisy).reshape(*noisy.shape[:2], -1))
+            restored = self._restore(pixels.permute(2, 0, 1)[None], sigma)
+            return restored[0].permute(1, 2, 0).reshape(noisy.shape).numpy()
+        if noisy.ndim not in (3, 4):
+            raise ValueError(
+                f"tensor of shape {tuple(noisy.shape)}: give (C, H, W) or (B, C, H, W)"
+            )
+        return self._restore(noisy.reshape(-1, *noisy.shape[-3:]), sigma).reshape(noisy.shape)
+
+    def _restore(self, noisy: Tensor, sigma: float | None) -> Tensor:
+        """Restore (B, C, H, W) of any dtype."""
+        if noisy.dtype not in INTEGERS and not noisy.is_floating_point():
+            raise ValueError(f"image of {noisy.dtype}: give uint8, uint16, or floating in [0, 1]")
+        white = torch.iinfo(noisy.dtype).max if noisy.dtype in INTEGERS else 1
+        weight = next(self.net.parameters(), torch.empty(0))
+        images = noisy.to(weight.device).to(weight.dtype) / white
+        inputs = to_model_channels(images, self.channels)
+        level = None
+        if self.needs_sigma:
+            level = model_sigma(images, sigma).repeat_interleave(len(inputs) // len(images))
+        restored = to_image_channels(self.net(inputs, level), noisy.shape[1])
+        if white > 1:
+            restored = (restored.clamp(0, 1) * white).round()
+        return restored.to(noisy.device).to(noisy.dtype)
+
+
+def load(path: str | Path, device: str | torch.device = "cpu") -> DenoisingModel:
+    """Load a trained model.
+
+    Args:
+        path: checkpoint of `denoise train`, exported folder, or weights of a published Restormer or
+            of another model that spandrel recognises.
+        device: where it runs.
+
+    Raises:
+        ValueError: if the file is not recognised or not safe to load.
+    """
+    net, config = open_model(path)
+    return DenoisingModel(net.to(device), config)
+
+
+def options(group: str) -> list[str]:
+    """List the options of a config group, such as "attention", "norm" or "noise".
+
+    Raises:
+        ValueError: naming the groups if there is no such one.
+    """
+    check_choice(sorted(p.name for p in CONFIGS.iterdir() if p.is_dir()), group=group)
+    return list_options(group)
+
+
+def build(
+    attention: str = "mdta", norm: str = "layernorm", backbone: str = "tiny", **overrides: Any
+) -> nn.Module:
+    """Build a new network, as `denoise train attention=... norm=... backbone=...` starts from.
+
+    Args:
+        attention: one of `options("attention")`.
+        norm: one of `options("norm")`.
+        backbone: one of `options("backbone")`.
+        overrides: further options of the command line, such as `channels=1`, `feedforward="mlp"` or
+            `**{"attention.window_size": 4}`.
+
+    Raises:
+        ValueError: naming the option that does not exist or does not fit.
+    """
+    chosen = {"attention": attention, "norm": norm, "backbone": backbone}
+    for group, name in chosen.items():
+        check_choice(options(group), **{group: name})
+    words = [f"{key}={json.dumps(value)}" for key, value in {**chosen, **overrides}.items()]
+    try:
+        return instantiate(compose_config(*words).backbone, _convert_="all")
+    except Exception as error:
+        message = explain(error, str(CONFIGS), "train", words)
+        if message is None:
+            raise
+        raise ValueError(" ".join(message.split())) from error

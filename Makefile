@@ -34,5 +34,4 @@ format: install
 	$(RUN) -m ruff format .
 
 docs: install
-	$(RUN) -m pip install --quiet --editable '.[docs]'
 	$(RUN) -m sphinx -W --keep-going --quiet -b html docs docs/_build/html

@@ -9,8 +9,9 @@ import torch
 from hydra.utils import instantiate
 from torch import Tensor, nn
 
-from denoise.cli.hydra_main import CONFIGS, compose_config, explain
-from denoise.cli.hydra_main import options as list_options
+from denoise.cli.compose import CONFIGS, compose_config
+from denoise.cli.compose import options as list_options
+from denoise.cli.errors import explain
 from denoise.inference.channels import to_image_channels, to_model_channels
 from denoise.noise.estimation import model_sigma
 from denoise.option_checks import check_choice
@@ -130,7 +131,7 @@ def build(
     try:
         return instantiate(compose_config(*words).backbone, _convert_="all")
     except Exception as error:
-        message = explain(error, str(CONFIGS), "train", words)
+        message = explain(error, "train", words)
         if message is None:
             raise
-        raise ValueError(" ".join(message.split())) from error
+        raise ValueError(message) from error

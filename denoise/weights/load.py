@@ -6,10 +6,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from denoise.errors import first_line
 from denoise.weights.external import ExternalModel
 from denoise.weights.migrate import migrate
 from denoise.weights.published_restormer import is_published, published_model
-from denoise.weights.read import CheckpointError, first_line, read_weights
+from denoise.weights.read import CheckpointError, read_weights
 from denoise.weights.validate import build_validated
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"  # of an exported folder

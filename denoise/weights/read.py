@@ -50,8 +50,3 @@ def read_weights(path: str | Path) -> Any:
         raise CheckpointError(
             f"{path}: not a checkpoint, or a damaged one: download or train it again"
         ) from error
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's message, or the name of its class if it has none."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -23,7 +23,7 @@ from denoise.export.torch_export import (
     smallest_side,
     write_pt2,
 )
-from denoise.results.model_card import card
+from denoise.results.model_card import model_card
 
 FILES = {
     "safetensors": ("model.safetensors", "config.json"),
@@ -87,7 +87,7 @@ def hand_over(
         }
         (draft / "model.json").write_text(json.dumps(made, indent=1) + "\n")
         complexity = model_complexity(net, config["backbone"]["in_channels"])
-        (draft / "README.md").write_text(card(net, config, record, complexity, made))
+        (draft / "README.md").write_text(model_card(net, config, record, complexity, made))
         mode = (draft / "README.md").stat().st_mode
         for name in names:
             if (draft / name).exists():

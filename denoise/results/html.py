@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -15,10 +14,8 @@ TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-WIDTH, HEIGHT = 520, 340  # of a chart, in the units of its view box
-LEFT, RIGHT, TOP, BOTTOM = 56, WIDTH - 16, 14, HEIGHT - 52  # of the area within the axes
-INSET = 14  # between that area's sides and the points
-STEPS = (0.5, 1, 2, 5, 10, 20, math.inf)  # between two ticks of the y axis
+INSET = 14  # between the sides of a chart's area and its points
+STEPS = (0.5, 1, 2, 5, 10, 20, 50, 100)  # between two ticks of the y axis
 
 
 class Point(NamedTuple):
@@ -37,9 +34,26 @@ class Line(NamedTuple):
     points: list[Point]
 
 
-def render(template: str, **values: Any) -> Markup:
-    """Return a template filled in; values are escaped, except Markup."""
-    return Markup(TEMPLATES.get_template(template).render(values))
+class Chart(NamedTuple):
+    """A line chart; ticks are coordinates with texts, in the units of the view box."""
+
+    title: str
+    x_label: str
+    y_label: str
+    x_ticks: list[tuple[float, str]]
+    y_ticks: list[tuple[float, str]]
+    lines: list[Line]
+    width: int = 520
+    height: int = 340
+    left: int = 56
+    right: int = 504
+    top: int = 14
+    bottom: int = 288
+
+
+def render(template: str, **values: Any) -> str:
+    """Return a template filled in, with all values escaped."""
+    return TEMPLATES.get_template(template).render(values)
 
 
 def chart(
@@ -47,8 +61,8 @@ def chart(
     axes: tuple[str, str],
     lines: Mapping[str, Sequence[tuple[float, float]]],
     classes: Mapping[str, str],
-) -> Markup:
-    """Return a line chart with axes and a legend.
+) -> Chart:
+    """Lay out a line chart with axes and a legend for the template chart.html.
 
     Args:
         title: Caption.
@@ -60,31 +74,26 @@ def chart(
     step = next(step for step in STEPS if (ys[-1] - ys[0]) / step <= 7)
     low = math.floor(ys[0] / step) * step
     high = max(math.ceil(ys[-1] / step) * step, low + step)
+    empty = Chart(title, *axes, [], [], [])
 
     def to_x(x: float) -> float:
         share = (x - xs[0]) / ((xs[-1] - xs[0]) or 1)
-        return round(LEFT + INSET + share * (RIGHT - LEFT - 2 * INSET), 1)
+        return round(empty.left + INSET + share * (empty.right - empty.left - 2 * INSET), 1)
 
     def to_y(y: float) -> float:
-        return round(TOP + (high - y) / (high - low) * (BOTTOM - TOP), 1)
+        share = (high - y) / (high - low)
+        return round(empty.top + share * (empty.bottom - empty.top), 1)
 
     ticks = [low + i * step for i in range(round((high - low) / step) + 1)]
-    drawn = [
-        Line(name, classes[name], [Point(to_x(x), to_y(y), f"{x:g}: {y:.2f}") for x, y in points])
-        for name, points in ((name, sorted(line)) for name, line in lines.items())
-    ]
-    return render(
-        "chart.html",
-        title=title,
-        x_label=axes[0],
-        y_label=axes[1],
+    return empty._replace(
         x_ticks=[(to_x(x), f"{x:g}") for x in xs],
         y_ticks=[(to_y(y), f"{y:g}") for y in ticks],
-        lines=drawn,
-        width=WIDTH,
-        height=HEIGHT,
-        left=LEFT,
-        right=RIGHT,
-        top=TOP,
-        bottom=BOTTOM,
+        lines=[
+            Line(
+                name,
+                classes[name],
+                [Point(to_x(x), to_y(y), f"{x:g}: {y:.2f}") for x, y in sorted(line)],
+            )
+            for name, line in lines.items()
+        ],
     )

@@ -6,7 +6,6 @@ from datetime import datetime
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple, TypeVar
 
-from markupsafe import Markup
 from PIL import Image
 
 from denoise.evaluation.evaluate import METHOD, Mean, Row
@@ -17,7 +16,7 @@ from denoise.results.figures import (
     BestAndWorst,
     Example,
 )
-from denoise.results.html import chart, render
+from denoise.results.html import Chart, chart, render
 from denoise.results.record import Results
 from denoise.results.tables import complexity_texts
 
@@ -136,7 +135,7 @@ def _sigma(value: float | str | None, rows: Sequence[Row] | Sequence[Mean]) -> l
     return ["" if value is None else f"{value:g}" if not isinstance(value, str) else value]
 
 
-def _charts(means: Sequence[Mean], methods: Sequence[str]) -> list[Markup]:
+def _charts(means: Sequence[Mean], methods: Sequence[str]) -> list[Chart]:
     """Return a chart of PSNR over sigma for every set."""
     denoisers = [method for method in methods if method != "noisy"]  # it would flatten the others
     classes = {method: f"hue{i % 5}" for i, method in enumerate(denoisers)} | {METHOD: "ours"}

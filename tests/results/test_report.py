@@ -19,8 +19,7 @@ from skimage.data import camera, chelsea
 from denoise.data.sets import ImageSet
 from denoise.evaluation.evaluate import averages, evaluate
 from denoise.evaluation.protocols import Kair, Real
-from denoise.results.figures import COLORMAP, MAX_ERROR, BestAndWorst, error_map
-from denoise.results.html import chart
+from denoise.results.figures import BestAndWorst
 from denoise.results.record import environment
 from denoise.results.report import write_report
 
@@ -127,18 +126,6 @@ def test_a_curve_for_every_set_where_there_are_several_levels(tmp_path):
     assert "<svg" not in report(tmp_path, sets).path.read_text()
 
 
-def test_points_lie_where_they_belong():
-    svg = chart("t", ("x", "y"), {"one": [(10, 20.0), (20, 30.0)], "two": [(10, 25.0)]},
-                {"one": "hue0", "two": "ours"})  # fmt: skip
-    places = re.findall(r'circle class="(\w+)" cx="([\d.]+)" cy="([\d.]+)"', svg)
-    (_, x0, y0), (_, x1, y1), (two, x2, y2) = places
-    assert (two, x2) == ("ours", x0)
-    assert float(x1) > float(x0)
-    assert float(y2) == pytest.approx((float(y0) + float(y1)) / 2, abs=0.1)
-    flat = chart("t", ("x", "y"), {"one": [(10, 20.0)]}, {"one": "hue0"})
-    assert "nan" not in flat
-
-
 @pytest.mark.parametrize("channels", [1, 3])
 def test_names_are_text_and_pictures_are_local_files(tmp_path, channels):
     made = report(tmp_path, {"<u>": images(channels, [EVIL, "b/c", "d"])}, (15, 25))
@@ -179,40 +166,10 @@ def test_only_the_extremes_are_kept(tmp_path):
         ("worst", "1"), ("worst", "2"), ("best", "1"), ("best", "2")]  # fmt: skip
 
 
-def test_windows_are_where_the_error_is(tmp_path):
-    def flawed(noisy, sigma):
-        out = noisy.clone()
-        out[..., 16:80, 120:184] = 1 - out[..., 16:80, 120:184]
-        return out
-
-    photo = np.full((200, 260, 3), 60, np.uint8)
-    sets = {"flat": ImageSet(["a"], [Path("a")], [photo], 3)}
-    made = report(tmp_path, sets, (0,), net=flawed)
-    (one,) = made.extremes.examples["flat", 0]
-    crop = one.crops["largest"]
-    assert (crop.top, crop.left, round(crop.error)) == (16, 120, 135)
-    assert one.crops["smallest"].error == 0
-    large = np.asarray(Image.open(made.path.parent / "1-worst-1-largest-restored.png"))
-    assert large.shape == (256, 256, 3)
-    assert (large == 195).all()
-    error = np.asarray(Image.open(made.path.parent / "1-worst-1-largest-error.png"))
-    assert (error == COLORMAP[-1]).all()
-
-
 def test_crops_show_pixels_as_squares(tmp_path):
     made = report(tmp_path, {"cats": images(3, ["a"])})
     large = np.asarray(Image.open(made.path.parent / "1-worst-1-largest-noisy.png"))
     assert (large == large[::4, ::4].repeat(4, 0).repeat(4, 1)).all()
-
-
-def test_heat_runs_from_none_to_the_brightest():
-    error = torch.tensor([[0.0, MAX_ERROR / 2, MAX_ERROR, 255.0]]) / 255
-    assert [tuple(c) for c in np.asarray(error_map(error))[0]] == [
-        COLORMAP[0],
-        COLORMAP[2],
-        COLORMAP[4],
-        COLORMAP[4],
-    ]
 
 
 def test_a_model_without_numbers_is_shown_as_such(tmp_path):

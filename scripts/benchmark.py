@@ -1,4 +1,4 @@
-"""Measure speed and memory side by side: python scripts/benchmark.py model."""
+"""Measure speed and memory, interleaved: python scripts/benchmark.py model."""
 
 from denoise.cli.benchmark import main
 

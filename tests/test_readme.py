@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from harness import ROOT, config, options
 
+from denoise.cli.overrides import hydra_arguments
+
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(?:sh|bash)\n(.*?)```", README, re.DOTALL)
 LINES = [
@@ -44,7 +46,9 @@ def test_evaluation_composes(command):
 def test_scripts_compose(command):
     name = Path(command[1]).stem
     if command[1].startswith("scripts/") and (ROOT / "configs" / f"{name}.yaml").exists():
-        assert config(*command[2:], name=name).checkpoint
+        positional = {"benchmark": "suite", "fetch_data": "sets"}.get(name)
+        made = config(*hydra_arguments(command[2:], positional), name=name)
+        assert made[positional or "checkpoint"]
 
 
 @pytest.mark.parametrize("command", starting("make"))

@@ -1,12 +1,9 @@
-"""LayerNorm and DyT, alone and in the whole model, each in its plain and its compiled form."""
-
-from collections.abc import Callable
+"""LayerNorm and DyT, alone and in the whole model, each in its plain and its compiled variant."""
 
 import torch
 from torch import Tensor, nn
 
-from denoise.benchmark.attention import image, inference, training
-from denoise.benchmark.model import half
+from denoise.benchmark.calls import Factory, half, image, inference, training
 from denoise.benchmark.timing import Row, compare
 
 DIM, SIDE = 96, 128
@@ -26,12 +23,12 @@ class PlainDyT(nn.Module):
         return x * self.weight[:, None, None] + self.bias[:, None, None]
 
 
-def norm(make: Callable[..., nn.Module], rounds: int) -> dict[str, list[Row]]:
+def norm(make: Factory, rounds: int) -> dict[str, list[Row]]:
     """Compare norms on (1, DIM, SIDE, SIDE) and in training steps of the tiny model.
 
     Args:
-        make: makes our backbone from words of the command line.
-        rounds: turns of each form.
+        make: makes our backbone.
+        rounds: timings of each variant.
 
     Raises:
         ImportError: without deepinv, whose LayerNorm is Restormer's own.
@@ -54,20 +51,22 @@ def norm(make: Callable[..., nn.Module], rounds: int) -> dict[str, list[Row]]:
         return halved if name.endswith("bf16") else x
 
     tables = {}
-    forms = {name: inference(module, given(name)) for name, module in modules.items()}
-    tables[f"forward, {DIM} x {SIDE} x {SIDE}"] = compare(forms, rounds=rounds, progress="forward")
-    forms = {name: training(module, given(name)) for name, module in modules.items()}
+    variants = {name: inference(module, given(name)) for name, module in modules.items()}
+    tables[f"forward, {DIM} x {SIDE} x {SIDE}"] = compare(
+        variants, rounds=rounds, progress="forward"
+    )
+    variants = {name: training(module, given(name)) for name, module in modules.items()}
     tables[f"forward and backward, {DIM} x {SIDE} x {SIDE}"] = compare(
-        forms, rounds=rounds, progress="forward and backward"
+        variants, rounds=rounds, progress="forward and backward"
     )
     x = image(48, dim=3, batch=4)
-    nets = {word: make(f"norm={word}") for word in ("layernorm", "dyt", "rms", "none")}
-    nets |= {f"{word} compiled": make(f"norm={word}") for word in ("layernorm", "dyt")}
+    nets = {word: make.backbone(f"norm={word}") for word in ("layernorm", "dyt", "rms", "none")}
+    nets |= {f"{word} compiled": make.backbone(f"norm={word}") for word in ("layernorm", "dyt")}
     for name in ("layernorm compiled", "dyt compiled"):
         nets[name].compile()
-    nets |= {f"{word} bf16": half(make(f"norm={word}")) for word in ("layernorm", "dyt")}
-    forms = {name: training(net, x) for name, net in nets.items()}
+    nets |= {f"{word} bf16": half(make.backbone(f"norm={word}")) for word in ("layernorm", "dyt")}
+    variants = {name: training(net, x) for name, net in nets.items()}
     tables["training step of the tiny model, 4 crops of 48 x 48"] = compare(
-        forms, rounds=rounds, progress="tiny model"
+        variants, rounds=rounds, progress="tiny model"
     )
     return tables

@@ -1,4 +1,4 @@
-"""Timing by turns: what is compared runs A B A B, so that a noisy machine is fair to all."""
+"""Interleaved timing: variants run A B A B, so that a noisy machine is fair to all."""
 
 import statistics
 import time
@@ -10,53 +10,53 @@ from rich.progress import Progress
 
 from denoise.inference.memory import peak_of
 
-LEAST = 0.02  # seconds a sample takes at least: shorter calls are repeated within it
+MIN_SECONDS = 0.02  # of a timing: shorter calls are repeated within it
 Row = dict[str, Any]
 
 
 def compare(
-    forms: Mapping[str, Callable[[], Any]], *, rounds: int, progress: str, memory: bool = True
+    variants: Mapping[str, Callable[[], Any]], *, rounds: int, progress: str, memory: bool = True
 ) -> list[Row]:
-    """Time calls by turns, after a warm-up, and measure the memory each takes at its peak.
+    """Time calls interleaved, after a warm-up, and measure the peak memory of each.
 
     Args:
-        forms: calls by name; the first is the one that the others are compared with.
-        rounds: turns of each.
+        variants: calls by name; the first is the one that the others are compared with.
+        rounds: timings of each.
         progress: what the bar on the terminal says.
         memory: whether to measure peak memory as well.
 
     Returns:
-        A row a form: name, median, lower and upper quartile in milliseconds, the first form's
-        median over its own ("speedup"), peak memory in MiB beyond what is held before the call.
+        A row for each variant: name, median, lower and upper quartile in milliseconds, speedup over
+        the first variant, and peak memory in MiB beyond what is held before the call.
     """
-    samples: dict[str, list[float]] = {name: [] for name in forms}
+    timings: dict[str, list[float]] = {name: [] for name in variants}
     with Progress(transient=True) as bar:
-        task = bar.add_task(progress, total=len(forms) * (rounds + 1))
+        task = bar.add_task(progress, total=len(variants) * (rounds + 1))
         repeats = {}
-        for name, form in forms.items():
-            form()
-            repeats[name] = max(1, round(LEAST / max(_seconds(form, 1), 1e-6)))
+        for name, variant in variants.items():
+            variant()
+            repeats[name] = max(1, round(MIN_SECONDS / max(_seconds(variant, 1), 1e-6)))
             bar.advance(task)
         for _ in range(rounds):
-            for name, form in forms.items():
-                samples[name].append(_seconds(form, repeats[name]))
+            for name, variant in variants.items():
+                timings[name].append(_seconds(variant, repeats[name]))
                 bar.advance(task)
     rows = []
-    for name, form in forms.items():
-        low, median, high = _quartiles(samples[name])
-        row = {"form": name, "ms": 1e3 * median, "q1": 1e3 * low, "q3": 1e3 * high}
-        row["speedup"] = statistics.median(samples[next(iter(forms))]) / median
+    for name, variant in variants.items():
+        low, median, high = _quartiles(timings[name])
+        row = {"variant": name, "ms": 1e3 * median, "q1": 1e3 * low, "q3": 1e3 * high}
+        row["speedup"] = statistics.median(timings[next(iter(variants))]) / median
         if memory:
-            row["peak MiB"] = peak_of(form) / 2**20
+            row["peak MiB"] = peak_of(variant) / 2**20
         rows.append(row)
     return rows
 
 
-def _seconds(form: Callable[[], Any], repeats: int) -> float:
+def _seconds(variant: Callable[[], Any], repeats: int) -> float:
     _finish()
     started = time.perf_counter()
     for _ in range(repeats):
-        form()
+        variant()
     _finish()
     return (time.perf_counter() - started) / repeats
 
@@ -66,8 +66,8 @@ def _finish() -> None:
         torch.cuda.synchronize()
 
 
-def _quartiles(samples: list[float]) -> tuple[float, float, float]:
-    if len(samples) < 2:
-        return (samples[0],) * 3
-    low, median, high = statistics.quantiles(samples, n=4, method="inclusive")
+def _quartiles(timings: list[float]) -> tuple[float, float, float]:
+    if len(timings) < 2:
+        return (timings[0],) * 3
+    low, median, high = statistics.quantiles(timings, n=4, method="inclusive")
     return low, median, high

@@ -6,41 +6,30 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import pytorch_lightning as pl
-from torch import nn
-
-from denoise.benchmark.attention import image, inference, training
+from denoise.benchmark.calls import Factory, image, inference, training
 from denoise.benchmark.timing import Row, compare
 
-ROOT = Path(__file__).parents[2]
-STARTED = "DENOISE_BENCHMARK_STARTED"
+ROOT = Path(__file__).parents[2]  # holds the package
+STARTED = "DENOISE_BENCHMARK_STARTED"  # seconds since 1970, for the process that is timed
 
 
-class FirstStep(pl.Callback):
-    """Tells how long ago the command was started, and ends the process."""
-
-    def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
-        """Print the seconds since the start."""
-        print(f"first step after {time.time() - float(os.environ[STARTED]):.3f} s", flush=True)  # noqa: T201
-        os._exit(0)
-
-
-def train(make: Callable[..., nn.Module], rounds: int) -> dict[str, list[Row]]:
-    """Measure `python train.py` from outside, and the steps of the tiny model by attention.
+def train(make: Factory, rounds: int) -> dict[str, list[Row]]:
+    """Measure `denoise train` from outside, and the steps of the tiny model by attention.
 
     Args:
-        make: makes our backbone from words of the command line.
-        rounds: turns of each.
+        make: makes our backbone.
+        rounds: timings of each.
     """
     seconds = []
     for _ in range(max(2, rounds // 2)):
-        out = _run("+callbacks.first._target_=denoise.benchmark.train.FirstStep")
-        seconds.append(float(re.search(r"first step after ([\d.]+) s", out)[1]))
-    rows = [{"what": "import, compose, first step: median seconds of "
+        out = _run("+callbacks.first._target_=denoise.training.first_step.ExitAfterFirstStep")
+        found = re.search(r"first step after ([\d.]+) s", out)
+        if found is None:
+            raise RuntimeError(f"denoise train took no step: {out[-500:]}")
+        seconds.append(float(found[1]))
+    rows: list[Row] = [{"what": "import, compose, first step: median seconds of "
              f"{len(seconds)}", "value": sorted(seconds)[len(seconds) // 2]}]  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         profiler = "+trainer.profiler"
@@ -57,29 +46,32 @@ def train(make: Callable[..., nn.Module], rounds: int) -> dict[str, list[Row]]:
                  "value": waiting / epoch})  # fmt: skip
 
     x = image(48, dim=3, batch=4)
-    nets = {word: make(f"attention={word}") for word in ("swin", "neighborhood", "mdta", "none")}
-    forms = {name: training(net, x) for name, net in nets.items()}
-    steps = compare(forms, rounds=rounds, progress="training steps")
+    nets = {
+        word: make.backbone(f"attention={word}")
+        for word in ("swin", "neighborhood", "mdta", "none")
+    }
+    variants = {name: training(net, x) for name, net in nets.items()}
+    steps = compare(variants, rounds=rounds, progress="training steps")
     x = image(256, dim=3)
-    forms = {name: inference(net.eval(), x) for name, net in nets.items()}
-    runs = compare(forms, rounds=rounds, progress="inference")
+    variants = {name: inference(net.eval(), x) for name, net in nets.items()}
+    runs = compare(variants, rounds=rounds, progress="inference")
     return {
-        "python train.py": rows,
+        "denoise train": rows,
         "training step of the tiny model, 4 crops of 48 x 48": steps,
         "inference of the tiny model, 3 x 256 x 256": runs,
     }
 
 
-def _run(*words: str) -> str:
+def _run(*overrides: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {STARTED: str(time.time())}
-        command = [sys.executable, str(ROOT / "train.py"), f"hydra.run.dir={folder}"]
-        command += ["trainer.max_time=null", "pictures=false", *words]
+        environment = os.environ | {STARTED: str(time.time()), "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-m", "denoise.cli.train", f"hydra.run.dir={folder}"]
+        command += ["trainer.max_time=null", "pictures=false", *overrides]
         done = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise RuntimeError(f"train.py failed: {done.stderr[-500:]}")
+            raise RuntimeError(f"denoise train failed: {done.stderr[-500:]}")
         return done.stdout
 
 

@@ -1,129 +1,104 @@
-"""Measure speed and memory side by side: python scripts/benchmark.py model."""
+"""Measure speed and memory, interleaved: denoise benchmark suite=[model,attention]."""
 
-import argparse
 import json
-import sys
+import platform
 from collections.abc import Callable
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from denoise.benchmark import attention, data, model, norm, train
-from denoise.benchmark.plot import plot_growth
-from denoise.benchmark.timing import Row, compare
+from denoise.benchmark.attention import attention
+from denoise.benchmark.calls import DIM, HEADS, Factory
+from denoise.benchmark.data import data
+from denoise.benchmark.model import model
+from denoise.benchmark.norm import norm
+from denoise.benchmark.plot_scaling import plot_scaling
+from denoise.benchmark.properties import properties
+from denoise.benchmark.roofline import roofline
+from denoise.benchmark.scaling import SCALING, scaling
+from denoise.benchmark.timing import Row
+from denoise.benchmark.train import train
 from denoise.cli.compose import compose_config, options
-from denoise.layers.attention_backends import BACKENDS
+from denoise.cli.hydra_main import hydra_main
 from denoise.malloc import tune_malloc
+from denoise.option_checks import check_choice
+from denoise.properties import Mixer
 from denoise.results.record import environment
 from denoise.results.tables import echo, markdown
 
-
-def backbone(*overrides: str) -> nn.Module:
-    """Make a backbone as the command line with these words would."""
-    return instantiate(compose_config(*overrides).backbone, _convert_="all")
-
-
-def mixer(dim: int, heads: int, *overrides: str) -> nn.Module | None:
-    """Make one mixer; None for a word that stands for several."""
-    maker = instantiate(compose_config(*overrides).attention, _convert_="all")
-    return maker(dim, heads, 1).eval() if callable(maker) else None
-
-
-def mixers() -> dict[str, nn.Module]:
-    """Make one mixer of every word that stands for one."""
-    made = {
-        word: mixer(attention.DIM, attention.HEADS, f"attention={word}")
-        for word in options("attention")
-    }
-    return {word: one for word, one in made.items() if one is not None}
-
-
-def of_attention(make: Callable[..., nn.Module], rounds: int) -> dict[str, list[Row]]:
-    """Local and window attention against the naive form and against other packages."""
-    local = {"unfold, naive": ("attention=unfold", "attention.naive=true"),
-             "unfold": ("attention=unfold",), "neighborhood": ("attention=neighborhood",),
-             "swin": ("attention=swin",)}  # fmt: skip
-    forms = {name: mixer(192, 4, *overrides) for name, overrides in local.items()}
-    forms["swin of torchvision"] = attention.TorchvisionSwin(forms["swin"], shift=4)
-    x = attention.image(64, dim=192)
-    tables = {}
-    for title, call in {"inference": attention.inference, "training": attention.training}.items():
-        calls = {name: call(form, x) for name, form in forms.items()}
-        rows = compare(calls, rounds=rounds, progress=title)
-        tables[f"local attention, kernel 7, 192 channels, 64 x 64, {title}"] = rows
-    block, wide = mixer(attention.DIM, 1, "attention=non_local"), attention.image(128)
-    kinds = attention.inference, attention.training
-    calls = {kind.__name__: kind(block, wide) for kind in kinds}
-    title = f"non_local, {attention.DIM} channels, 128 x 128"
-    tables[title] = compare(calls, rounds=rounds, progress=title)
-    if find_spec("natten"):
-        options = "attention=neighborhood", "attention.position_bias=false"
-        forms = {name: mixer(192, 6, *options, f"attention.backend={name}") for name in BACKENDS}
-        forms["tiles"].load_state_dict(forms["natten"].state_dict())
-        calls = {name: attention.inference(form, x) for name, form in forms.items()}
-        title = "backends of neighborhood, 6 heads of 32 channels, no position bias"
-        tables[title] = compare(calls, rounds=rounds, progress="backends")
-    return tables
-
-
-def of_growth(make: Callable[..., nn.Module], rounds: int) -> dict[str, list[Row]]:
-    """Every attention on larger and larger images, up to 4 GiB or 10 s."""
-    sides = [32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048]
-    rows = attention.growth(mixers(), sides, rounds, seconds=10, mib=4096)
-    return {GROWTH: rows}
-
-
-GROWTH = f"inference of {attention.DIM} channels, square images"
-SUITES = {
-    "model": model.model,
-    "roofline": model.roofline,
-    "attention": of_attention,
-    "growth": of_growth,
-    "norm": norm.norm,
-    "data": lambda make, rounds: data.data(rounds),
-    "train": train.train,
+Suite = Callable[[Factory, int], dict[str, list[Row]]]
+SUITES: dict[str, Suite] = {
+    "model": model,
+    "roofline": roofline,
+    "attention": attention,
+    "scaling": scaling,
+    "properties": properties,
+    "norm": norm,
+    "data": lambda make, rounds: data(rounds),
+    "train": train,
 }
 
 
-def main() -> None:
-    """Run the suites that are named; print their tables, and write them where asked to."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("suites", nargs="+", choices=SUITES)
-    parser.add_argument("--rounds", type=int, default=9, help="turns of each form")
-    parser.add_argument("--out", type=Path, help="folder for SUITE.json and SUITE.md")
-    parser.add_argument(
-        "--plain-malloc", action="store_true",
-        help="do not keep freed memory as our commands do: what other programs get",
-    )  # fmt: skip
-    parser.add_argument(
-        "--no-compile", action="store_true", help="leave out forms of the model that are compiled"
-    )
-    options = parser.parse_args()
-    if not options.plain_malloc:
+def run(config: DictConfig) -> None:
+    """Measure speed and memory; print the tables of each suite, and write them where asked to."""
+    suites = _list(config.suite)
+    for name in suites:
+        check_choice(SUITES, suite=name)
+    check_choice(("tuned", "default"), malloc=config.malloc)
+    if config.malloc == "tuned":
         tune_malloc()
     torch.manual_seed(0)
-    for name in options.suites:
+    make = FACTORY._replace(mixers=partial(mixers, config.mixers))
+    for name in suites:
         suite = SUITES[name]
-        if name == "model" and options.no_compile:
-            suite = partial(suite, compiled=False)
-        tables = suite(backbone, options.rounds)
-        machine = environment() | {"cpu": _cpu(), "command": " ".join(["python", *sys.argv])}
+        if name == "model" and not config.compiled:
+            suite = partial(model, compiled=False)
+        tables = suite(make, config.rounds)
+        command = " ".join(["denoise benchmark", *HydraConfig.get().overrides.task])
+        machine = environment() | {"cpu": _cpu(), "command": command}
         text = _report(name, tables, machine)
         echo(text)
-        if options.out:
-            name += "-plain-malloc" * options.plain_malloc
-            options.out.mkdir(parents=True, exist_ok=True)
+        if config.out is not None:
+            out = Path(config.out)
+            out.mkdir(parents=True, exist_ok=True)
+            stem = name if config.malloc == "tuned" else f"{name}-default-malloc"
             record = json.dumps({"environment": machine, "tables": tables}, indent=1)
-            (options.out / f"{name}.json").write_text(record + "\n")
-            (options.out / f"{name}.md").write_text(text)
-            if GROWTH in tables:
-                families = {word: one.properties.family for word, one in mixers().items()}
-                plot_growth(tables[GROWTH], families, options.out / "growth.png")
+            (out / f"{stem}.json").write_text(record + "\n")
+            (out / f"{stem}.md").write_text(text)
+            if SCALING in tables:
+                families = {option: one.properties.family for option, one in make.mixers().items()}
+                plot_scaling(tables[SCALING], families, out / "scaling.png")
+
+
+def backbone(*overrides: str) -> nn.Module:
+    """Make the backbone of overrides."""
+    return instantiate(compose_config(*overrides).backbone, _convert_="all")
+
+
+def mixer(dim: int, num_heads: int, *overrides: str) -> Mixer:
+    """Make one mixer of overrides."""
+    factory = instantiate(compose_config(*overrides).attention, _convert_="all")
+    return factory(dim, num_heads, 1).eval()
+
+
+def mixers(names: Any = None) -> dict[str, Mixer]:
+    """Make one mixer of each option named, or of every option that is a single mixer."""
+    made = {}
+    for option in options("attention") if names is None else _list(names):
+        factory = instantiate(compose_config(f"attention={option}").attention, _convert_="all")
+        if callable(factory):  # per_level is several
+            made[option] = factory(DIM, HEADS, 1).eval()
+    return made
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if OmegaConf.is_list(value) else [value]
 
 
 def _report(name: str, tables: dict[str, list[Row]], machine: dict[str, Any]) -> str:
@@ -138,11 +113,16 @@ def _report(name: str, tables: dict[str, list[Row]], machine: dict[str, Any]) ->
 
 
 def _cpu() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return "unknown processor"
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # not Linux
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown processor"
 
+
+FACTORY = Factory(backbone, mixer, mixers)
+main = hydra_main(run, positional="suite")
 
 if __name__ == "__main__":
     main()

@@ -22,8 +22,9 @@ class SweepSummary(Callback):
             return
         folder = Path(config.hydra.sweep.dir)
         if job_return.status is JobStatus.FAILED:
+            overrides = list(job_return.overrides or [])
             error = job_return._return_value
-            write_failure(folder / config.hydra.sweep.subdir, job_return.overrides, error)
+            write_failure(folder / config.hydra.sweep.subdir, overrides, error)
         rows = write_summary(folder)
         table = Table(title=f"sweep {folder}", title_justify="left")
         names = list(dict.fromkeys(key for row in rows for key in row))

@@ -4,6 +4,7 @@ import logging
 import time
 import warnings
 from pathlib import Path
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
@@ -16,7 +17,7 @@ from denoise.evaluation.complexity import model_complexity
 from denoise.evaluation.evaluate import evaluate
 from denoise.malloc import tune_malloc
 from denoise.results.figures import ComparisonStrips
-from denoise.results.record import Run
+from denoise.results.record import Run, Training
 from denoise.results.save import save_results
 from denoise.results.tables import echo
 from denoise.training.datamodule import DenoisingDataModule
@@ -30,34 +31,38 @@ def main(config: DictConfig) -> None:
     """Train as configured, then score the best checkpoint on the test images."""
     tune_malloc()
     started, folder = time.perf_counter(), Path(config.run_dir)
-    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    OmegaConf.save(plain, folder / "config.yaml")
+    resolved = cast(
+        dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    )
+    OmegaConf.save(resolved, folder / "config.yaml")
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", "`isinstance.treespec, LeafSpec")  # Lightning's own
     # Set for every run: the jobs of a sweep share a process.
     pl.seed_everything(config.seed, workers=True, verbose=False)
     torch.use_deterministic_algorithms(config.trainer.deterministic)
 
-    made = instantiate({name: config[name] for name in plain if name != "trainer"}, _convert_="all")
-    parts = ("backbone", "noise", "loss", "optimizer", "scheduler", "protocol", "sigma", "seed")
-    module = DenoisingModule(*(made[name] for name in parts), plain)
+    settings = {name: config[name] for name in resolved if name != "trainer"}
+    objects = instantiate(settings, _convert_="all")
+    module = DenoisingModule(
+        objects["backbone"], objects["noise"], objects["loss"], objects["optimizer"],
+        objects["scheduler"], objects["protocol"], objects["sigma"], objects["seed"], resolved,
+    )  # fmt: skip
     if config.compile:
         module.net.compile(mode=None if config.compile is True else config.compile)
-    batches = ("patch", "batch", "progressive", "shuffle_channels", "val_crop", "seed")
+    crop_options = ("patch", "batch", "progressive", "shuffle_channels", "val_crop", "seed")
     images = DenoisingDataModule(
-        made["train"], made["val"], **{name: made[name] for name in batches}
+        objects["train"], objects["val"], **{name: objects[name] for name in crop_options}
     )
-    trainer = instantiate(
-        config.trainer, callbacks=[*made["callbacks"].values()], logger=[*made["logger"].values()]
-    )
-    checkpoint = find_checkpoint(config.resume, plain)
+    callbacks, loggers = list(objects["callbacks"].values()), list(objects["logger"].values())
+    trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers)
+    checkpoint = find_checkpoint(config.resume, resolved)
     if checkpoint is not None:
         echo(f"continuing from {checkpoint}")
     trainer.fit(module, images, ckpt_path=checkpoint, weights_only=True)
     if not trainer.is_global_zero:
         return
 
-    training = {
+    training: Training = {
         "steps": trainer.global_step,
         "images_per_second": trainer.progress_bar_callback.images_per_second,
         "seconds": time.perf_counter() - started,
@@ -66,10 +71,12 @@ def main(config: DictConfig) -> None:
     net, _ = load_model(best)
     device = trainer.strategy.root_device
     pictures = folder / "pictures" if config.pictures else None
-    sets, protocol, baselines = (made[name] for name in ("test", "protocol", "baseline"))
-    sigmas = [config.sigma]
+    protocol = objects["protocol"]
     observers = [] if pictures is None else [ComparisonStrips(pictures, protocol.score)]
-    rows = evaluate(net.to(device), sets, protocol, sigmas, baselines, device, observers)
+    rows = evaluate(
+        net.to(device), objects["test"], protocol, [config.sigma], objects["baseline"], device,
+        observers,
+    )  # fmt: skip
     run: Run = {
         "overrides": list(HydraConfig.get().overrides.task),
         "protocol": protocol.name,
@@ -79,7 +86,7 @@ def main(config: DictConfig) -> None:
         "seconds": time.perf_counter() - started,
     }
     artifacts = {"checkpoint": best, "pictures": pictures}
-    artifacts |= {f"{name} log": logger.log_dir for name, logger in made["logger"].items()}
+    artifacts |= {f"{name} log": logger.log_dir for name, logger in objects["logger"].items()}
     save_results(folder, rows, run, artifacts)
 
 

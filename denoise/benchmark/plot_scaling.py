@@ -1,4 +1,4 @@
-"""How time and memory grow with the image, as a picture."""
+"""The chart of time and memory over the size of the image."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,11 +12,11 @@ COLOURS = {
 }  # fmt: skip
 
 
-def plot_growth(rows: Sequence[Row], families: Mapping[str, str], path: Path) -> None:
+def plot_scaling(rows: Sequence[Row], families: Mapping[str, str], path: Path) -> None:
     """Draw time and peak memory over the number of pixels, both axes logarithmic.
 
     Args:
-        rows: of `growth`.
+        rows: of `scale`.
         families: of the mixers, by name.
         path: of the picture.
 
@@ -33,8 +33,8 @@ def plot_growth(rows: Sequence[Row], families: Mapping[str, str], path: Path) ->
         axes, {"ms": "time, ms", "peak MiB": "peak memory, MiB"}.items(), strict=True
     ):
         ends = []
-        for name in dict.fromkeys(row["form"] for row in rows):
-            line = [(row["side"] ** 2, row[key]) for row in rows if row["form"] == name]
+        for name in dict.fromkeys(row["variant"] for row in rows):
+            line = [(row["side"] ** 2, row[key]) for row in rows if row["variant"] == name]
             family = families[name].partition(" +")[0]
             if family == "none":  # takes microseconds
                 continue
@@ -45,7 +45,7 @@ def plot_growth(rows: Sequence[Row], families: Mapping[str, str], path: Path) ->
         low, high = axis.get_ylim()
         # Names stand in the margin in the order of the line ends, far enough apart to be read.
         ends.sort(key=lambda end: end[0][1])
-        heights = _apart([math.log(y / low) / math.log(high / low) for (_, y), _, _ in ends])
+        heights = _spread([math.log(y / low) / math.log(high / low) for (_, y), _, _ in ends])
         right = max(x for (x, _), _, _ in ends)
         for (point, name, colour), height in zip(ends, heights, strict=True):
             axis.annotate(
@@ -66,8 +66,8 @@ def plot_growth(rows: Sequence[Row], families: Mapping[str, str], path: Path) ->
     pyplot.close(figure)
 
 
-def _apart(heights: Sequence[float], gap: float = 0.034) -> list[float]:
-    """Move ascending heights between 0 and 1 apart, as little as a pass up and one down can."""
+def _spread(heights: Sequence[float], gap: float = 0.034) -> list[float]:
+    """Keep ascending heights between 0 and 1 a gap apart, in a pass up and one down."""
     moved: list[float] = []
     for height in heights:
         moved.append(max(height, moved[-1] + gap if moved else 0.0))

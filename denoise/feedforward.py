@@ -1,6 +1,6 @@
-"""Feed-forward halves of a block: `FeedForward(dim)`, (B, C, H, W) in and out.
+"""Feed-forward networks of a block: `FeedForward(dim)`, (B, C, H, W) in and out.
 
-Each states its `receptive_field`: which input pixels decide an output pixel.
+Each has a `receptive_field`: which input pixels decide an output pixel.
 """
 
 from typing import Any
@@ -33,20 +33,22 @@ class GDFN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform (B, C, H, W)."""
-        # Halves made apart lie densely in memory: up to 1.9 times as fast as cutting one tensor.
+        # Gate and value made apart are contiguous: up to 1.9 times as fast as splitting one tensor.
         gate, value = (
             F.conv2d(conv1x1(x, *into), *depthwise, padding=1, groups=len(depthwise[0]))
-            for into, depthwise in zip(_halves(self.project_in), _halves(self.dwconv), strict=True)
+            for into, depthwise in zip(
+                _split_outputs(self.project_in), _split_outputs(self.dwconv), strict=True
+            )
         )
         return self.project_out(_gelu_gate(gate, value))
 
 
-def _halves(layer: nn.Conv2d) -> list[tuple[Tensor, Tensor | None]]:
-    """Weight and bias of the lower and of the upper half of a convolution's outputs."""
+def _split_outputs(layer: nn.Conv2d) -> list[tuple[Tensor, Tensor | None]]:
+    """Split the weight and bias of a convolution in two by output channel."""
     biases = (None, None) if layer.bias is None else layer.bias.chunk(2)
     # Cut as matrices: the gradients of cut kernels are joined ten times as slowly.
     shape = layer.weight.shape[1:]
-    weights = (half.unflatten(1, shape) for half in layer.weight.flatten(1).chunk(2))
+    weights = (part.unflatten(1, shape) for part in layer.weight.flatten(1).chunk(2))
     return list(zip(weights, biases, strict=True))
 
 
@@ -87,7 +89,7 @@ class MLP(nn.Sequential):
 class GSAU(nn.Module):
     """Gated spatial attention unit of MAN (Wang et al. 2024, arXiv 2209.14145).
 
-    One half of the features is multiplied by a 7x7 depthwise convolution of the other. The paper's
+    The value, one part of the features, is multiplied by a 7x7 depthwise convolution of the gate. The paper's
     norm, learned scale and shortcut belong to the block and are left to it.
 
     Args:
@@ -109,9 +111,9 @@ class GSAU(nn.Module):
 
 
 class SimpleGateFeedForward(nn.Module):
-    """Second half of NAFNet's block (Chen et al. 2022, arXiv 2204.04676).
+    """Feed-forward branch of NAFNet's block (Chen et al. 2022, arXiv 2204.04676).
 
-    Two halves of the features are multiplied, with no other nonlinearity. The paper's norm, learned
+    Gate and value are multiplied, with no other nonlinearity. The paper's norm, learned
     scale and shortcut belong to the block and are left to it.
 
     Args:

@@ -1,4 +1,4 @@
-"""The C library's allocator, set up for large tensors."""
+"""Settings of glibc's allocator for large tensors."""
 
 import ctypes
 
@@ -6,13 +6,13 @@ LARGE = 2**22  # bytes
 
 
 def tune_malloc(*, large: bool = True) -> None:
-    """Have the C library reuse the memory of tensors instead of returning it every time.
+    """Make the C library keep the freed memory of tensors instead of returning it each time.
 
     On a CPU the page faults of each new activation cost as much as the arithmetic on it.
 
     Args:
-        large: whether to keep that of tensors of `LARGE` bytes and more as well: faster, but a
-            process then holds up to twice what its tensors take at most.
+        large: whether to keep the memory of tensors of `LARGE` bytes and more too, which is faster,
+            but the process may hold twice the peak memory of its tensors.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,26 +1,26 @@
-"""Checks of options, with one wording for all."""
+"""Checks of options that raise the same message everywhere."""
 
 from collections.abc import Iterable
 
 
 def check_odd(**sizes: int) -> None:
-    """Refuse the side of a kernel that has no middle.
+    """Check that kernel sides are odd.
 
     Raises:
-        ValueError: for an even one.
+        ValueError: for an even side.
     """
     for name, size in sizes.items():
         if size % 2 == 0:
-            raise ValueError(f"{name}={size} has no middle: choose an odd number")
+            raise ValueError(f"{name}={size} must be odd")
 
 
-def check_choice(words: Iterable[str], **options: str) -> None:
-    """Refuse a word that an option does not know.
+def check_choice(choices: Iterable[str], **options: str) -> None:
+    """Check that options have one of the allowed values.
 
     Raises:
-        ValueError: for any but `words`.
+        ValueError: naming the allowed values.
     """
-    words = list(words)
-    for name, word in options.items():
-        if word not in words:
-            raise ValueError(f"{name}={word} is unknown: choose one of {', '.join(words)}")
+    choices = list(choices)
+    for name, value in options.items():
+        if value not in choices:
+            raise ValueError(f"{name}={value} is unknown: choose one of {', '.join(choices)}")

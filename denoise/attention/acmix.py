@@ -27,7 +27,7 @@ class ACmix(Mixer):
     """Mix of self-attention and convolution (Pan et al. 2022, arXiv 2111.14556).
 
     Departs from the official code, whose positions change meaning with the image's size and whose
-    border is mirrored: here a bias for each offset and head is learned and nothing outside the
+    border is reflected: here a bias for each offset and head is learned and nothing outside the
     image is attended to. One projection makes queries, keys and values.
 
     Args:
@@ -36,7 +36,7 @@ class ACmix(Mixer):
         block_index: place of the block in its level; unused.
         kernel_att: odd side of the square of attention.
         kernel_conv: odd side of the convolution.
-        pe: positions by `offset`, or `official` for normalised coordinates and a mirrored border.
+        pe: positions by `offset`, or `official` for normalised coordinates and a reflected border.
 
     Raises:
         ValueError: for an even kernel or an unknown pe.

@@ -32,7 +32,7 @@ class CBAM(Mixer):
         num_heads: unused.
         block_index: place of the block in its level; unused.
         reduction: channels over hidden width of the channel gate; at least one is kept.
-        pool: what the channel gate sees, mean and maximum of each channel or the mean alone; the
+        pool: input of the channel gate, mean and maximum of each channel or the mean alone; the
             maximum of noise grows with the size of the image.
         kernel_size: odd side of the pixel gate's convolution.
         official: with the batch norm and the plain ReLU.

@@ -33,7 +33,7 @@ class CrossShapedWindowAttention(Mixer):
         qkv_bias: whether the query, key and value projection has a bias.
 
     Raises:
-        ValueError: for channels or heads that have no half.
+        ValueError: for an odd number of channels, or of heads above 1.
     """
 
     def __init__(
@@ -47,9 +47,11 @@ class CrossShapedWindowAttention(Mixer):
     ) -> None:
         super().__init__()
         if dim % 2:
-            raise ValueError(f"dim={dim} has no half for each direction: choose an even number")
+            raise ValueError(f"dim={dim} must be even: each direction takes half of the channels")
         if num_heads > 1 and num_heads % 2:
-            raise ValueError(f"num_heads={num_heads} has no half: choose 1 or an even number")
+            raise ValueError(
+                f"num_heads={num_heads} must be 1 or even: each direction takes half of the heads"
+            )
         self.num_heads = max(1, num_heads // 2)  # of each direction
         self.stripe_width = stripe_width
         self.qkv = Conv1x1(dim, 3 * dim, bias=qkv_bias, channels_last=True)
@@ -78,8 +80,8 @@ class CrossShapedWindowAttention(Mixer):
         # Pad after the projection: padded columns are masked as keys and cropped as queries.
         windows = (partition(pad(t, (1, width)), N, (H, width)) for t in qkv.unbind(3))
 
-        def sees(number: Tensor) -> Tensor:
+        def visible(number: Tensor) -> Tensor:
             return number * width + torch.arange(width, device=qkv.device) < W
 
-        columns = runs(W, width, sees, qkv.device)
+        columns = runs(W, width, visible, qkv.device)
         return crop(merge(attend(*windows, None, [(1, None)], columns)), H, W)

@@ -44,7 +44,7 @@ class NonLocalBlock(Mixer):
     ) -> None:
         super().__init__()
         if pool < 1:
-            raise ValueError(f"pool={pool} is no window: choose 1 for none, or more")
+            raise ValueError(f"pool={pool} is not a window: choose 1 for none, or more")
         self.pool = pool
         self.scale = scale
         self.width = max(1, dim // 2)

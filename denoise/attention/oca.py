@@ -99,8 +99,8 @@ class OverlappingCrossAttention(Mixer):
         """Runs of the windows of an axis."""
         w, e = self.window_size, self.margin
 
-        def sees(number: Tensor) -> Tensor:
+        def visible(number: Tensor) -> Tensor:
             place = number * w + torch.arange(-e, w + e, device=device)
             return (place >= 0) & (place < length)
 
-        return runs(length, w, sees, device, before=e, after=e)
+        return runs(length, w, visible, device, before=e, after=e)

@@ -22,7 +22,7 @@ GRID = 7  # tokens per axis of the linear form
 class SpatialReductionAttention(Mixer):
     """Attention of PVT (Wang et al. 2021, arXiv 2102.12122), or of PVTv2 (2022, arXiv 2106.13797).
 
-    Departs from the official code where an image is no multiple of the reduction: that drops the
+    Departs from the official code where an image is not a multiple of the reduction: that drops the
     rest from the keys and refuses smaller images, here the last row and column are repeated.
 
     Args:

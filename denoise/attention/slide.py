@@ -78,7 +78,7 @@ class SlideAttention(Mixer):
         q, keys, values = self.qkv(x).permute(0, 2, 3, 1).unflatten(3, (3, N, -1)).unbind(3)
         D = q.shape[4]
         q = q * D**-0.5
-        # Offsets nobody sees fill up a multiple of 16: narrower matrices are four times slower.
+        # Masked offsets fill up a multiple of 16: narrower matrices are four times slower.
         none = -(k**2) % 16
         kernel = self.learned.weight.view(D, k**2, k**2) + torch.eye(k**2, device=x.device)
         kernel = F.pad(kernel.permute(2, 0, 1), (0, none), value=0.0).to(q.dtype)

@@ -92,7 +92,7 @@ class ShiftedWindowAttention(Mixer):
         """Runs of the rolled windows of an axis."""
         w = self.window_size
 
-        def sees(number: Tensor) -> Tensor:
+        def visible(number: Tensor) -> Tensor:
             place = number * w + torch.arange(w, device=device)
             # Rolled, the last window ends with what lies before the first shift. Padded places form
             # a region of their own, so that no query is left without a key.
@@ -100,4 +100,4 @@ class ShiftedWindowAttention(Mixer):
             region = ((place - shift) // w).where(place < length, length)
             return region.mT == region
 
-        return runs(length, w, sees, device, after=shift)
+        return runs(length, w, visible, device, after=shift)

@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from denoise.layers.conv1x1 import Conv1x1
-from denoise.layers.local_attention import is_inside, local_attention, mirrored
+from denoise.layers.local_attention import is_inside, local_attention
+from denoise.layers.padding import reflect_pad
 from denoise.option_checks import check_choice, check_odd
 from denoise.properties import Mixer, MixerProperties
 from denoise.receptive_field import Radius
@@ -33,8 +34,8 @@ class UnfoldAttention(Mixer):
         block_index: place of the block in its level; picks the dilation.
         kernel_size: odd side k of the square.
         dilation: distance between neighbours in pixels; a list alternates from block to block.
-        border: what a square holds outside the image: nothing, or with `reflect` the pixels inside
-            mirrored, and the border pixel repeated where an axis is too short for that.
+        border: content of a square outside the image: nothing, or with `reflect` the image reflected,
+            and its border pixel repeated where an axis is too short for that.
         naive: whether to copy k x k keys and values for every pixel, which is slow and shows
             what the fast form computes.
         qkv_bias: whether the query, key and value projection has a bias.
@@ -88,7 +89,7 @@ class UnfoldAttention(Mixer):
         N, k, r = self.num_heads, self.kernel_size, self.radius
         q, keys, values = qkv.unflatten(1, (3, N, C // 3 // N)).unbind(1)
         if self.border == "reflect":
-            padded = mirrored(qkv[:, C // 3 :], r)
+            padded = reflect_pad(qkv[:, C // 3 :], r)
         else:
             padded = F.pad(qkv[:, C // 3 :], (r, r, r, r))
         kv = F.unfold(padded, k, dilation=self.dilation)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from denoise.layers.conv1x1 import Conv1x1
+from denoise.layers.padding import pad_to_multiple
 from denoise.noise.synthetic import sigma_to_unit
 from denoise.option_checks import check_choice
 from denoise.properties import MixerFactory
@@ -19,7 +20,7 @@ from denoise.receptive_field import Compose, Downsampled, Radius, ReceptiveField
 class Block(nn.Module):
     """One transformer block: x + mixer(norm(x)), then x + feedforward(norm(x)).
 
-    An identity for a mixer means that nothing is mixed: the first half falls away with its norm.
+    With an identity for a mixer nothing is mixed: the first branch is left out with its norm.
     (Adding the normed input to itself instead doubles the features block by block.)
     """
 
@@ -50,17 +51,17 @@ class Block(nn.Module):
         return x + self.feedforward(self.norm2(x))
 
     def branch_receptive_fields(self) -> dict[str, ReceptiveField | None]:
-        """What each half states of its reach, in the order of computation; norms see one pixel."""
-        stated = {}
+        """Return the receptive field of each branch, in the order of computation."""
+        fields = {}
         if self.mixes:
-            stated["mixer"] = getattr(
+            fields["mixer"] = getattr(
                 getattr(self.mixer, "properties", None), "receptive_field", None
             )
-        return stated | {"feedforward": getattr(self.feedforward, "receptive_field", None)}
+        return fields | {"feedforward": getattr(self.feedforward, "receptive_field", None)}
 
 
 class PatchMerging(nn.Module):
-    """Halving of Swin (Liu et al. 2021, arXiv 2103.14030): 2x2 pixels, layer norm, a linear map."""
+    """Downsampling of Swin (Liu et al. 2021, arXiv 2103.14030): 2x2 pixels, layer norm, linear."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -68,7 +69,7 @@ class PatchMerging(nn.Module):
         self.reduction = Conv1x1(4 * dim, 2 * dim, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Halve (B, C, H, W), H and W even, to (B, 2C, H / 2, W / 2)."""
+        """Downsample (B, C, H, W), H and W even, to (B, 2C, H / 2, W / 2)."""
         x = x.permute(0, 2, 3, 1)
         parts = [x[:, row::2, column::2] for column in (0, 1) for row in (0, 1)]
         return self.reduction(self.norm(torch.cat(parts, dim=-1)).permute(0, 3, 1, 2))
@@ -196,7 +197,7 @@ class Restormer(nn.Module):
             # Not len(noisy): an exported program would take that number of images alone.
             level = sigma_to_unit(sigma).to(noisy).view(-1, 1, 1, 1).expand(x.shape[0], 1, H, W)
             x = torch.cat([noisy, level], dim=1)
-        x = _pad(x, self.size_multiple).contiguous(memory_format=torch.channels_last)
+        x = pad_to_multiple(x, self.size_multiple).contiguous(memory_format=torch.channels_last)
 
         x = self.embed(x)
         skips = []
@@ -226,14 +227,14 @@ class Restormer(nn.Module):
                 block.compile(**{"dynamic": False} | options)
 
     def layers(self) -> Iterator[tuple[str, int, ReceptiveField | None]]:
-        """Give each half of each block: its name, the image's pixels per pixel there, its reach."""
+        """Yield the name, the scale (image pixels per pixel) and the field of each branch."""
         for name, block in self.named_modules():
             if isinstance(block, Block):
                 place = name.split(".")
                 scale = 2 ** int(place[1]) if place[0] != "refinement" else 1
-                for half, receptive_field in block.branch_receptive_fields().items():
-                    kind = type(getattr(block, half)).__name__
-                    yield f"{name}.{half} ({kind})", scale, receptive_field
+                for branch, receptive_field in block.branch_receptive_fields().items():
+                    kind = type(getattr(block, branch)).__name__
+                    yield f"{name}.{branch} ({kind})", scale, receptive_field
 
     def global_layers(self) -> list[str]:
         """Name the layers that keep a crop from giving what the whole image gives."""
@@ -256,13 +257,13 @@ class Restormer(nn.Module):
             return None
 
         def stage(blocks: nn.Sequential) -> Compose:
-            halves = (
+            fields = (
                 receptive_field
                 for block in blocks
                 for receptive_field in block.branch_receptive_fields().values()
             )
             return Compose(
-                [Radius(0), *(Union([Radius(0), receptive_field]) for receptive_field in halves)]
+                [Radius(0), *(Union([Radius(0), receptive_field]) for receptive_field in fields)]
             )
 
         near = Radius(1)  # the convolutions between the blocks
@@ -273,15 +274,3 @@ class Restormer(nn.Module):
             around = stage(self.encoder[level]), stage(self.decoder[level])
             receptive_field = Compose([around[0], Union([Radius(0), below]), around[1]])
         return Compose([near, receptive_field, stage(self.refinement), near])
-
-
-def _pad(x: Tensor, size_multiple: int) -> Tensor:
-    """Extend (B, C, H, W) to multiples of unit: reflected, then replicated where too small."""
-    for axis in (2, 3):
-        length = x.shape[axis]
-        # The exporter can reason about a rounded-up quotient, not about -length % unit.
-        place = torch.arange(
-            (length + size_multiple - 1) // size_multiple * size_multiple, device=x.device
-        )
-        x = x.index_select(axis, (length - 1 - (length - 1 - place).abs()).clamp_min(0))
-    return x

@@ -1,1 +1,1 @@
-"""What several mechanisms are built of."""
+"""Building blocks that several mechanisms share."""

@@ -24,7 +24,7 @@ class Conv1x1(nn.Conv2d):
         inputs: channels of the input.
         outputs: channels of the output.
         bias: whether it has one.
-        zero_init: whether it starts at zero, as the last map of half a block does.
+        zero_init: whether it starts at zero, as the last map of a residual branch does.
         channels_last: whether the output lies in memory pixel by pixel, whatever the input's
             layout, as it should where attention copies pixels from it: narrower, the input is
             copied sooner.
@@ -52,7 +52,7 @@ class Conv1x1(nn.Conv2d):
 
 
 def zero_parameters(layer: nn.Module) -> None:
-    """Set weight and bias to zero, so that half a block starts out adding nothing to its input.
+    """Set weight and bias to zero, so that a residual branch adds nothing at initialisation.
 
     Training then begins at the identity (Goyal et al. 2017, arXiv 1706.02677; Zhang et al. 2019,
     arXiv 1901.09321), whatever the attention.

@@ -5,9 +5,9 @@ from itertools import product
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from denoise.layers.padding import reflect_pad
 from denoise.layers.tiled_attention import tiled_attention, traceable_attention
 
 Attend = Callable[[Tensor, Tensor, tuple[int, int], Literal["shift", "mask"]], Tensor]
@@ -30,14 +30,14 @@ def local_attention(
         kernel_size: odd k.
         dilation: distance between neighbours in pixels.
         border: `shift` moves a neighbourhood inward and takes a smaller k where an axis holds
-            fewer pixels; `mask` hides what of a neighbourhood is outside; `reflect` mirrors.
+            fewer pixels; `mask` hides keys outside the image; `reflect` pads by reflection.
         attend: does it without dilation and reflection, see `tiled_attention`.
     """
     B, C, H, W = qkv.shape
     N, step, radius = len(bias), dilation, kernel_size // 2 * dilation
     if border == "reflect":
-        # Mirrored pixels are queries too, thrown away; every real one sees a whole square.
-        out = local_attention(mirrored(qkv, radius), bias, kernel_size, dilation, "mask", attend)
+        # Reflected pixels are queries too, cropped again; every real one has a whole square.
+        out = local_attention(reflect_pad(qkv, radius), bias, kernel_size, dilation, "mask", attend)
         return out[..., radius : radius + H, radius : radius + W]
     kernel = kernel_size, kernel_size
     if border == "shift":
@@ -62,13 +62,6 @@ def _groups(length: int, step: int) -> list[list[int]]:
     longer = length % step
     groups = [list(range(longer)), list(range(longer, step)) if length >= step else []]
     return [group for group in groups if group]
-
-
-def mirrored(x: Tensor, radius: int) -> Tensor:
-    """Frame (B, C, H, W) by reflection, and by the border repeated where an axis is too short."""
-    for axis, widths in ((2, (0, 0, radius, radius)), (3, (radius, radius, 0, 0))):
-        x = F.pad(x, widths, "reflect" if x.shape[axis] > radius else "replicate")
-    return x
 
 
 def is_inside(length: int, kernel_size: int, dilation: int, device: torch.device) -> Tensor:

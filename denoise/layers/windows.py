@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Windows along an axis, as runs that see alike: how many, and which keys their queries may meet, of
-# shape (number or 1, queries or 1, keys), None for all. A mask is made for a run, not for a window.
+# Runs of windows along an axis that share a mask: how many, and which keys their queries attend to,
+# of shape (number or 1, queries or 1, keys), None for all.
 Runs = list[tuple[int, Tensor | None]]
 
 
@@ -22,7 +22,7 @@ def pad(x: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def round_up(length: int, size: int) -> int:
-    """The least multiple of `size` from `length`; not by -length % size, opaque to torch.export."""
+    """Return the least multiple of `size` from `length`; torch.export rejects -length % size."""
     return (length + size - 1) // size * size
 
 
@@ -49,9 +49,9 @@ def crop(x: Tensor, height: int, width: int) -> Tensor:
 
 
 def relative_position_index(queries: int, keys: int) -> Tensor:
-    """Row of the bias table for a query and a key of square windows of these sides.
+    """Return the row of the bias table for each query and key of square windows of these sides.
 
-    Places count from the first pixel of each window: (queries, queries, keys, keys).
+    Positions count from the first pixel of each window: (queries, queries, keys, keys).
     """
     row = torch.arange(queries)[:, None] - torch.arange(keys) + keys - 1
     return row[:, None, :, None] * (queries + keys - 1) + row[None, :, None, :]
@@ -60,32 +60,32 @@ def relative_position_index(queries: int, keys: int) -> Tensor:
 def runs(
     length: int,
     size: int,
-    sees: Callable[[Tensor], Tensor],
+    visible: Callable[[Tensor], Tensor],
     device: torch.device,
     before: int = 0,
     after: int = 0,
 ) -> Runs:
-    """Runs of windows at the low border, inside the image and at the high border.
+    """Return the runs of windows at the low border, inside the image and at the high border.
 
     Args:
         length: pixels of the axis.
         size: pixels of a window.
-        sees: what the windows numbered (number, 1, 1) see.
+        visible: returns the mask of the windows with these numbers, (number, 1, 1).
         device: where masks live.
-        before: pixels that a window sees ahead of its own.
-        after: pixels that a window sees behind its own.
+        before: pixels of keys before those of the window.
+        after: pixels of keys after those of the window.
     """
     count = (length + size - 1) // size
     if torch.compiler.is_exporting():
         # How many windows meet a border depends on the length: each gets a mask of its own.
-        return [(count, sees(torch.arange(count, device=device)[:, None, None]))]
+        return [(count, visible(torch.arange(count, device=device)[:, None, None]))]
     low = min((before + size - 1) // size, count)
     high = max(low, (length - after) // size)
     parts = []
     for start, end, edge in ((0, low, True), (low, high, False), (high, count, True)):
         if end > start:
             number = torch.arange(start, end, device=device)[:, None, None]
-            parts.append((end - start, sees(number) if edge else None))
+            parts.append((end - start, visible(number) if edge else None))
     return parts
 
 
@@ -103,15 +103,15 @@ def attend(
         columns: runs of windows along the width.
     """
     if bias is not None:
-        bias = bias.contiguous()  # else SDPA declines its fused ways
+        bias = bias.contiguous()  # else SDPA does not use its fused kernels
     out = []
     # Split, not sliced: the gradient of a slice is a whole tensor of zeros.
     strips = (t.split([number for number, _ in rows], 1) for t in (q, k, v))
-    for (_, sees_y), *strip in zip(rows, *strips, strict=True):
+    for (_, visible_y), *strip in zip(rows, *strips, strict=True):
         row = []
         blocks = (t.split([number for number, _ in columns], 2) for t in strip)
-        for (_, sees_x), *block in zip(columns, *blocks, strict=True):
-            mask = _mask(bias, sees_y, sees_x, *block[:2])
+        for (_, visible_x), *block in zip(columns, *blocks, strict=True):
+            mask = _mask(bias, visible_y, visible_x, *block[:2])
             # SDPA stores all logits where the last axis is not contiguous.
             tokens = (t.flatten(4, 5).flatten(0, 2).contiguous() for t in block)
             mixed = F.scaled_dot_product_attention(*tokens, attn_mask=mask)
@@ -121,16 +121,16 @@ def attend(
 
 
 def _mask(
-    bias: Tensor | None, sees_y: Tensor | None, sees_x: Tensor | None, q: Tensor, k: Tensor
+    bias: Tensor | None, visible_y: Tensor | None, visible_x: Tensor | None, q: Tensor, k: Tensor
 ) -> Tensor | None:
-    """Bias and what is seen for a block of windows: (windows or 1, N or 1, T or 1, T) or None."""
-    if sees_y is None and sees_x is None:
+    """Return bias and mask of a block of windows: (windows or 1, N or 1, T or 1, T) or None."""
+    if visible_y is None and visible_x is None:
         return None if bias is None else bias.flatten(3).flatten(1, 2)[None].to(q.dtype)
-    if sees_y is None:
-        sees_y = torch.ones(1, 1, k.shape[4], dtype=torch.bool, device=k.device)
-    if sees_x is None:
-        sees_x = torch.ones(1, 1, k.shape[5], dtype=torch.bool, device=k.device)
-    mask = sees_y[:, None, None, :, None, :, None] & sees_x[None, :, None, None, :, None, :]
+    if visible_y is None:
+        visible_y = torch.ones(1, 1, k.shape[4], dtype=torch.bool, device=k.device)
+    if visible_x is None:
+        visible_x = torch.ones(1, 1, k.shape[5], dtype=torch.bool, device=k.device)
+    mask = visible_y[:, None, None, :, None, :, None] & visible_x[None, :, None, None, :, None, :]
     if bias is not None:
         mask = bias.masked_fill(~mask, -torch.inf).to(q.dtype)
     mask = mask.flatten(5).flatten(3, 4)

@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from harness import make, options, randomize
 
-from denoise.backbone.restormer import _pad
 from denoise.inference.self_ensemble import TURNS, SelfEnsemble, restore_ensembled
 from denoise.inference.tile_grid import Axis, Box, Tile, halo, plan, plan_blended, plan_for
 from denoise.inference.tiling import (
@@ -18,6 +17,7 @@ from denoise.inference.tiling import (
     restore_tiled,
     seam_energy,
 )
+from denoise.layers.padding import pad_to_multiple
 from denoise.receptive_field import Radius
 
 TWO = (
@@ -140,7 +140,7 @@ class TestExact:
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (9, 7), (16, 8)], ids=str)
 def test_reads_beyond_the_image_as_the_backbone_pads(size):
     x = image(1, 3, *size)
-    padded = _pad(x, 8)
+    padded = pad_to_multiple(x, 8)
     H, W = padded.shape[2:]
     for box in (Box(0, H, 0, W), Box(H - 8, H, W - 8, W), Box(H // 2, H, 0, W // 2)):
         expected = padded[..., box.top : box.bottom, box.left : box.right]

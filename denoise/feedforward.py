@@ -33,12 +33,11 @@ class GDFN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform (B, C, H, W)."""
+        layers = self.project_in, self.dwconv
         # Gate and value made apart are contiguous: up to 1.9 times as fast as splitting one tensor.
         gate, value = (
             F.conv2d(conv1x1(x, *into), *depthwise, padding=1, groups=len(depthwise[0]))
-            for into, depthwise in zip(
-                _split_outputs(self.project_in), _split_outputs(self.dwconv), strict=True
-            )
+            for into, depthwise in zip(*map(_split_outputs, layers), strict=True)
         )
         return self.project_out(_gelu_gate(gate, value))
 
@@ -89,7 +88,7 @@ class MLP(nn.Sequential):
 class GSAU(nn.Module):
     """Gated spatial attention unit of MAN (Wang et al. 2024, arXiv 2209.14145).
 
-    The value, one part of the features, is multiplied by a 7x7 depthwise convolution of the gate. The paper's
+    One part of the features is multiplied by a 7x7 depthwise convolution of the other. The paper's
     norm, learned scale and shortcut belong to the block and are left to it.
 
     Args:

@@ -1,10 +1,13 @@
 """The rules of the house: who may import whom, that names match, that files stay small."""
 
 import ast
+import inspect
 import subprocess
 
 import pytest
 from harness import ROOT, options
+from hydra.utils import get_object
+from omegaconf import OmegaConf
 
 FLOORS = {
     "receptive_field": -2, "malloc": -2, "option_checks": -2, "errors": -2,
@@ -200,3 +203,15 @@ def test_entry_points_stay_thin(script):
 )  # fmt: skip
 def test_every_group_has_options(group):
     assert options(group)
+
+
+@pytest.mark.parametrize("group", ["attention", "norm", "feedforward", "backbone", "noise"])
+def test_defaults_of_classes_are_those_of_the_yamls(group):
+    for name in options(group):
+        path = ROOT / "configs" / group / f"{name}.yaml"
+        chosen = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+        if "_target_" not in chosen:
+            continue  # changes some options of another yaml
+        parameters = inspect.signature(get_object(chosen["_target_"])).parameters.values()
+        stated = {p.name: p.default for p in parameters if p.default is not p.empty}
+        assert stated == {option: chosen.get(option) for option in stated}, path

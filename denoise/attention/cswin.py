@@ -49,9 +49,7 @@ class CrossShapedWindowAttention(Mixer):
         if dim % 2:
             raise ValueError(f"dim={dim} must be even: each direction takes half of the channels")
         if num_heads > 1 and num_heads % 2:
-            raise ValueError(
-                f"num_heads={num_heads} must be 1 or even: each direction takes half of the heads"
-            )
+            raise ValueError(f"num_heads={num_heads} must be 1 or even: each direction takes half")
         self.num_heads = max(1, num_heads // 2)  # of each direction
         self.stripe_width = stripe_width
         self.qkv = Conv1x1(dim, 3 * dim, bias=qkv_bias, channels_last=True)

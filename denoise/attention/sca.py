@@ -15,10 +15,10 @@ from denoise.properties import Mixer, MixerProperties
 
 
 class SimplifiedChannelAttention(Mixer):
-    """Attention branch of NAFNet's block (Chen et al. 2022, arXiv 2204.04676), without norm and shortcut.
+    """Attention branch of NAFNet's block (Chen et al. 2022, arXiv 2204.04676).
 
-    A product of two depthwise features, scaled channel by channel. In place of the paper's learned
-    scale of the whole, the last convolution starts at zero.
+    Without norm and shortcut: a product of two depthwise features, scaled channel by channel. In
+    place of the paper's learned scale of the whole, the last convolution starts at zero.
 
     Args:
         dim: channels.

@@ -34,8 +34,8 @@ class UnfoldAttention(Mixer):
         block_index: place of the block in its level; picks the dilation.
         kernel_size: odd side k of the square.
         dilation: distance between neighbours in pixels; a list alternates from block to block.
-        border: content of a square outside the image: nothing, or with `reflect` the image reflected,
-            and its border pixel repeated where an axis is too short for that.
+        border: what lies outside the image: nothing, or with `reflect` the image reflected, and its
+            border pixel repeated where an axis is too short for that.
         naive: whether to copy k x k keys and values for every pixel, which is slow and shows
             what the fast form computes.
         qkv_bias: whether the query, key and value projection has a bias.

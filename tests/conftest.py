@@ -6,7 +6,9 @@ import sys
 from collections import namedtuple
 from pathlib import Path
 
+import numpy as np
 import pytest
+from pictures import save_noise
 from PIL import Image
 from runs import QUICK
 
@@ -76,3 +78,12 @@ def short_run(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as out:
         run_command(patch, folder, "train", *QUICK, *overrides, "hydra.run.dir=run")
     return Run(folder / "run", out.getvalue())
+
+
+@pytest.fixture
+def image_folder(tmp_path):
+    """Three images, of which one is 16-bit and one of odd size."""
+    save_noise(tmp_path / "set" / "img10.png", (7, 5, 3))
+    save_noise(tmp_path / "set" / "img2.PNG")
+    save_noise(tmp_path / "set" / "deep" / "img1.png", dtype=np.uint16)
+    return tmp_path / "set"

@@ -14,8 +14,6 @@ from denoise.image_io.photo import Photo
 
 RNG = np.random.default_rng(0)
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="6"/></x:xmpmeta>'
 
 
@@ -74,11 +72,30 @@ def write_png(path, pixels, interlaced=False, size=None):
     rows = pixels.astype(pixels.dtype.newbyteorder(">"))
     raw = b"".join(b"\0" + row.tobytes() for row in rows)
     header = struct.pack(">IIBBBBB", *(size or (W, H)), pixels.itemsize * 8, kind, 0, 0, 0)
+    content = png_of((b"IHDR", header), (b"IDAT", zlib.compress(raw)), (b"IEND", b""))
+    path.write_bytes(content)
+
+
+def png_of(*chunks):
     content = b"\x89PNG\r\n\x1a\n"
-    for name, data in ((b"IHDR", header), (b"IDAT", zlib.compress(raw)), (b"IEND", b"")):
+    for name, data in chunks:
         content += struct.pack(">I", len(data)) + name + data
         content += struct.pack(">I", zlib.crc32(name + data))
-    path.write_bytes(content)
+    return content
+
+
+def save_noise(path, shape=(12, 10, 3), dtype=np.uint8):
+    """Write a PNG of random pixels, and return them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = noise(shape[2], dtype, shape[:2])
+    write_png(path, pixels)
+    return pixels
+
+
+def assert_equal_images(ones, others):
+    for one, other in zip(ones, others, strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
 
 
 def photo(height, width, channels, seed=0):

@@ -28,7 +28,9 @@ def find_images(folder: Path, public: str) -> dict[str, Path]:
     paths = [
         path
         for path in sorted(paths, key=lambda path: _natural(path.as_posix()))
-        if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.parts)
+        if path.suffix.lower() in SUFFIXES
+        and not any(part.startswith(".") for part in path.parts)
+        and not (folder / path).is_dir()
     ]
     if not paths:
         raise ValueError(

@@ -101,7 +101,8 @@ def _decode_plain(page: tifffile.TiffPage, dtype: np.dtype) -> np.ndarray:
     if dtype.kind != "f" and dtype not in (np.uint8, np.uint16):
         raise ValueError(f"TIFF of {dtype} values, save it with 8 or 16 bits")
     if page.compression not in _LOSSLESS:
-        raise ValueError(f"TIFF of {dtype} with {page.compression!s}, save it with LZW")
+        name = getattr(page.compression, "name", page.compression)
+        raise ValueError(f"TIFF of {dtype} with {name} compression, save it with LZW")
     pixels = page.asarray()
     if pixels.dtype.kind == "f":
         if not np.isfinite(pixels).all():

@@ -3,7 +3,9 @@ import logging
 import numpy as np
 import pytest
 import tifffile
-from pictures import write_png
+from pictures import (
+    write_png,
+)
 from PIL import Image
 
 from denoise.image_io import read
@@ -47,15 +49,6 @@ def test_jpeg_equals_pil(tmp_path):
     Image.fromarray(COLOUR8).save(tmp_path / "a.JPG", quality=90)
     with Image.open(tmp_path / "a.JPG") as image:
         np.testing.assert_array_equal(read_image(tmp_path / "a.JPG", 3), np.asarray(image))
-
-
-@pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_16_bit_png_keeps_its_bits(tmp_path, channels):
-    pixels = RNG.integers(0, 65536, (9, 7, channels), np.uint16)
-    write_png(tmp_path / "a.png", pixels)
-    found = read_image(tmp_path / "a.png", channels)
-    assert found.dtype == np.uint16
-    np.testing.assert_array_equal(found, pixels)
 
 
 def test_16_bit_colour_png_becomes_grey(tmp_path):

@@ -1,12 +1,17 @@
+import logging
 import struct
+import zlib
 
 import numpy as np
 import pytest
 import tifffile
-from pictures import noise
+from pictures import (
+    noise,
+)
+from PIL import Image
 
 from denoise.image_io.errors import ImageError
-from denoise.image_io.read import read_photo
+from denoise.image_io.read import read_image, read_photo
 from denoise.image_io.write import write_photo
 
 
@@ -107,7 +112,7 @@ def lzw(data):
     return int(bits, 2).to_bytes(len(bits) // 8, "big")
 
 
-def write_lzw(path, pixels, pages=1):
+def write_lzw(path, pixels, pages=1, packed=None, compression=5):
     """Write pages of the same pixels, turned by 180 degrees, the last in LZW."""
     with tifffile.TiffWriter(path) as writer:
         for _ in range(pages):
@@ -118,10 +123,10 @@ def write_lzw(path, pixels, pages=1):
                 extratags=[(274, 3, 1, 3, True)],
             )
     content = bytearray(path.read_bytes())
-    packed = lzw(pixels.tobytes())
+    packed = packed or lzw(pixels.tobytes())
     with tifffile.TiffFile(path) as tiff:
         tags = tiff.pages[-1].tags
-        for code, value in ((259, 5), (273, len(content)), (279, len(packed))):
+        for code, value in ((259, compression), (273, len(content)), (279, len(packed))):
             form = {3: "<H", 4: "<I"}[int(tags[code].dtype)]
             struct.pack_into(form, content, tags[code].valueoffset, value)
     path.write_bytes(content + packed)
@@ -142,3 +147,58 @@ def test_further_deep_pages_in_lzw(tmp_path):
     write_lzw(tmp_path / "a.tif", pixels, pages=2)
     for page in read_photo(tmp_path / "a.tif").pages:
         np.testing.assert_array_equal(page, pixels[::-1, ::-1])
+
+
+def test_training_reads_turned_16_bit_pages_upright(tmp_path):
+    pixels = noise(3, "u2", (20, 31))
+    tags = [(274, 3, 1, 6, True)]
+    turned = np.ascontiguousarray(np.rot90(pixels))
+    tifffile.imwrite(tmp_path / "a.tif", turned, photometric="rgb", extratags=tags)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif", 3), pixels)
+    np.testing.assert_array_equal(read_photo(tmp_path / "a.tif").pages[0], pixels)
+
+
+@pytest.mark.parametrize("compression", ["lzw", "zlib", "packbits", "lzma", "zstd"])
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+def test_training_reads_every_lossless_compression(tmp_path, compression, dtype):
+    pixels = noise(3, dtype, (20, 31))
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", compression=compression)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif", 3), pixels)
+    np.testing.assert_array_equal(read_photo(tmp_path / "a.tif").pages[0], pixels)
+    Image.fromarray(noise(1, "u2")[..., 0]).save(tmp_path / "b.tif", compression="tiff_lzw")
+    with Image.open(tmp_path / "b.tif") as image:
+        np.testing.assert_array_equal(read_image(tmp_path / "b.tif", 1)[..., 0], image)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+@pytest.mark.parametrize("channels", [4, 5])
+def test_channels_of_no_known_meaning(tmp_path, dtype, channels):
+    pixels = noise(channels, dtype)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack", planarconfig="contig")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif", channels), pixels)
+    found = read_photo(tmp_path / "a.tif")
+    np.testing.assert_array_equal(found.pages[0], pixels[..., :1])
+    assert found.warnings == ["Channels beyond colour and alpha are left out."]
+
+
+def test_further_pages_of_a_training_image_are_told(tmp_path, caplog):
+    pages = noise(3, "u2").transpose(2, 0, 1)
+    tifffile.imwrite(tmp_path / "a.tif", pages, photometric="minisblack")
+    with caplog.at_level(logging.WARNING, "denoise"):
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif", 1)[..., 0], pages[0])
+    (record,) = caplog.records
+    assert record.getMessage() == f"{tmp_path / 'a.tif'} has 3 pages: only the first is used"
+
+
+def test_compressions_that_decode_to_any_size_are_refused(tmp_path):
+    path, pixels = tmp_path / "a.tif", noise(3, "u2", (32, 32))
+    tifffile.imwrite(path, pixels, photometric="rgb", compression="jpeg2000")
+    with pytest.raises(ImageError, match=r"a\.tif .*JPEG_?2000 compression, save it with LZW"):
+        read_photo(path)
+
+
+def test_a_page_cannot_decode_to_more_than_it_says(tmp_path):
+    bomb = zlib.compress(bytes(1 << 26), 9)
+    write_lzw(tmp_path / "a.tif", noise(1, "u2", (70, 40)), packed=bomb, compression=8)
+    with pytest.raises(ImageError, match=r"a\.tif cannot be read"):
+        read_photo(tmp_path / "a.tif")

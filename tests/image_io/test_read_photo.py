@@ -1,13 +1,19 @@
 import errno
 import io
-import os
 import struct
 import zlib
 
 import numpy as np
 import pytest
 import tifffile
-from pictures import ICC, XMP, exif_of, noise, photo_of, save_pil
+from pictures import (
+    ICC,
+    XMP,
+    exif_of,
+    noise,
+    photo_of,
+    save_pil,
+)
 from PIL import Image
 
 from denoise.image_io import write as write_module
@@ -15,7 +21,7 @@ from denoise.image_io.errors import ImageError
 from denoise.image_io.metadata import Metadata
 from denoise.image_io.photo import Photo
 from denoise.image_io.read import read_photo
-from denoise.image_io.write import check_target, write_photo
+from denoise.image_io.write import write_photo
 
 
 @pytest.mark.parametrize("kind", ["png", "png16", "jpg", "webp", "bmp", "tif", "tif16"])
@@ -117,98 +123,6 @@ def test_the_callers_limit_counts_all_pages(tmp_path, dtype):
             read_photo(tmp_path / "a.png", max_pixels=limit)
 
 
-def test_names_that_cannot_be_written(tmp_path):
-    photo = photo_of(noise(3))
-    with pytest.raises(ImageError, match=r"a\.gif has suffix '\.gif': choose one of \.png, \.jpg"):
-        write_photo(photo, tmp_path / "a.gif")
-    with pytest.raises(ImageError, match=r"has suffix ''"):
-        write_photo(photo, tmp_path / "a")
-    (tmp_path / "folder.png").mkdir()
-    with pytest.raises(ImageError, match=r"folder\.png is a folder: choose another name"):
-        write_photo(photo, tmp_path / "folder.png", overwrite=True)
-    (tmp_path / "file").touch()
-    with pytest.raises(ImageError, match=r"a\.png cannot be written \(.*file is a file\): choose"):
-        write_photo(photo, tmp_path / "file" / "a.png")
-    wide = photo_of(np.zeros((1, 20000, 1), np.uint8))
-    with pytest.raises(ImageError, match=r"a\.webp can have 16383 pixels a side: choose suffix"):
-        write_photo(wide, tmp_path / "a.webp")
-
-
-def test_folders_that_refuse(tmp_path, monkeypatch):
-    photo, path = photo_of(noise(3)), tmp_path / "new" / "a.png"
-
-    def refuse(*args, **kwargs):
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(write_module.Path, "write_bytes", refuse)
-        with pytest.raises(
-            ImageError, match=r"written \(Permission denied\): choose another folder"
-        ):
-            write_photo(photo, path)
-    path.parent.rmdir()
-    monkeypatch.setattr(write_module.os, "access", lambda folder, mode: folder != tmp_path)
-    with pytest.raises(ImageError, match=r"may not write into .*\): change its permissions or ch"):
-        check_target(photo, path)
-    assert not path.parent.exists()
-
-
-def test_nothing_is_overwritten_unasked(tmp_path):
-    first, second = photo_of(noise(3)), photo_of(noise(3))
-    path = tmp_path / "new" / "folder" / "A.PNG"
-    write_photo(first, str(path))
-    with pytest.raises(ImageError, match=r"A\.PNG exists: set overwrite=true"):
-        write_photo(second, path)
-    np.testing.assert_array_equal(read_photo(path).pages[0], first.pages[0])
-    write_photo(second, path, overwrite=True)
-    np.testing.assert_array_equal(read_photo(path).pages[0], second.pages[0])
-    assert os.listdir(path.parent) == ["A.PNG"]
-
-
-@pytest.mark.parametrize("place", ["encoder", "write", "replace"])
-@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left"), KeyboardInterrupt()])
-@pytest.mark.parametrize("there", [False, True])
-def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch, place, error, there):
-    path, photo = tmp_path / "a.png", photo_of(noise(3))
-    if there:
-        path.write_bytes(b"the old one")
-
-    def fail(*args, **kwargs):
-        raise error
-
-    def fail_halfway(part, content):
-        with part.open("wb") as file:
-            file.write(content[:40])
-        raise error
-
-    if place == "encoder":
-        monkeypatch.setattr(write_module, "_encode", fail)
-    elif place == "write":
-        monkeypatch.setattr(write_module.Path, "write_bytes", fail_halfway)
-    else:
-        monkeypatch.setattr(write_module.os, "replace", fail)
-    expected = ImageError if isinstance(error, OSError) else KeyboardInterrupt
-    with pytest.raises(expected) as caught:
-        write_photo(photo, path, overwrite=there)
-    if expected is ImageError:
-        assert "a.png cannot be written (No space left): free space there" in str(caught.value)
-    assert os.listdir(tmp_path) == (["a.png"] if there else [])
-    assert not there or path.read_bytes() == b"the old one"
-
-
-def test_a_real_full_disk(tmp_path, monkeypatch):
-    if not os.path.exists("/dev/full"):
-        pytest.skip("no /dev/full here")
-    original = write_module.Path.open
-
-    def opened(self, mode="r", *args, **kwargs):
-        return open("/dev/full", "wb") if "w" in mode else original(self, mode, *args, **kwargs)
-
-    monkeypatch.setattr(write_module.Path, "open", opened)
-    with pytest.raises(ImageError, match=r"a\.png cannot be written \(No space left on device\)"):
-        write_photo(photo_of(noise(3)), tmp_path / "a.png")
-
-
 def test_reading_is_silent_on_damaged_files(tmp_path, caplog, capfd):
     buffer = io.BytesIO()
     tifffile.imwrite(buffer, noise(3, np.uint16), photometric="rgb")
@@ -240,3 +154,13 @@ def test_changed_bytes_end_in_a_picture_or_in_one_line(tmp_path, kind):
         except ImageError as error:
             lines.append(str(error))
     assert not any("\n" in line for line in lines)
+
+
+def test_the_second_picture_of_a_telephone_jpeg_is_left_out(tmp_path):
+    frames = [Image.fromarray(noise(3)) for _ in range(2)]
+    frames[0].save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=frames[1:])
+    found = read_photo(tmp_path / "a.jpg")
+    assert (found.format, len(found.pages), len(found.warnings)) == ("JPEG", 1, 1)
+    write_photo(found, tmp_path / "b.jpg")
+    with Image.open(tmp_path / "b.jpg") as image:
+        assert image.format == "JPEG"

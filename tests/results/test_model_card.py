@@ -62,7 +62,7 @@ def test_the_header_states_licence_data_and_metrics(written):
     text = written("attention=dual", results=RESULTS)
     header = yaml.safe_load(text.split("---\n")[1])
     assert (header["license"], header["license_name"]) == ("other", "to-be-chosen-by-the-publisher")
-    assert header["datasets"] == ["samples"]
+    assert header["datasets"] == ["photographs"]
     assert header["metrics"] == ["psnr", "ssim"]
     assert header["pipeline_tag"] == "image-to-image"
     assert header["tags"] == ["image-denoising", "restormer", "dual"]
@@ -87,7 +87,7 @@ def test_the_text_says_what_the_model_is(written):
         "Restores noisy colour images of any size",
         "| parameters | 1,234,567 |",
         "| MACs at 256x256 | 4.44 G |",
-        "| images | samples |",
+        "| images | photographs |",
         "| noise | Gaussian (sigma=[0, 50]) |",
         "| crops | 4 of 48 px |",
         "| steps | 1636 |",

@@ -1,101 +1,142 @@
-"""Every command of the README is there to be run, and every figure's file exists."""
+"""The README and the pages of the docs: commands compose or run, figures and files exist."""
 
 import re
 import shlex
 import subprocess
-import sys
+import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from harness import ROOT, config, options
+from runs import plain, save
 
+from denoise.cli.main import COMMANDS
 from denoise.cli.overrides import hydra_arguments
 
-README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```(?:sh|bash)\n(.*?)```", README, re.DOTALL)
-LINES = [
-    line.split("  #")[0].strip()
-    for block in BLOCKS
-    for line in block.replace("\\\n", " ").splitlines()
+README = ROOT / "README.md"
+PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "data/README.md", *(ROOT / "docs").glob("*.md")]
+SCRIPTS = {"train.py": "train", "evaluate.py": "evaluate"}
+SCRIPTS |= {f"scripts/{path.name}": path.stem for path in (ROOT / "scripts").glob("*.py")}
+
+
+def blocks(path, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def commands(path):
+    """Yield the commands of a page's shell blocks, without comments."""
+    for block in blocks(path, "sh"):
+        for line in block.splitlines():
+            if words := shlex.split(line, comments=True):
+                yield words
+
+
+def called(words):
+    """Name the command of this package that a line calls, and its arguments; None for others."""
+    if words[0] == "denoise":
+        return words[1].replace("-", "_"), words[2:]
+    if words[0] == "python" and words[1] in SCRIPTS:
+        return SCRIPTS[words[1]], words[2:]
+    return None
+
+
+COMMAND_LINES = sorted({tuple(words) for path in PAGES for words in commands(path)})
+OURS = [
+    pytest.param(*called(words), id=" ".join(words)) for words in COMMAND_LINES if called(words)
 ]
-COMMANDS = [shlex.split(line) for line in LINES if line and not line.startswith("#")]
+OTHERS = [pytest.param(words, id=" ".join(words)) for words in COMMAND_LINES if not called(words)]
 
 
-def starting(*words):
-    return [pytest.param(c, id=" ".join(c)) for c in COMMANDS if c[: len(words)] == list(words)]
+def test_there_are_commands_to_test():
+    assert {command.values[0] for command in OURS} >= {"train", "evaluate", "restore", "export"}
 
 
-@pytest.mark.parametrize("command", starting("python", "train.py"))
-def test_training_composes(command):
-    words = [word for word in command[2:] if word != "-m"]
-    choices = [word.split("=", 1) for word in words]
-    first = [f"{key}={value.split(',')[0] if value[0] not in '[' else value}"
-             for key, value in choices]  # fmt: skip
-    last = [f"{key}={value.split(',')[-1] if value[0] not in '[' else value}"
-            for key, value in choices]  # fmt: skip
-    assert config(*first).backbone
-    assert config(*last).backbone
+@pytest.mark.parametrize(("name", "arguments"), OURS)
+def test_our_commands_compose(name, arguments):
+    assert name in COMMANDS
+    positional = {"fetch_data": "sets"}.get(name)
+    overrides = [a for a in hydra_arguments(arguments, positional) if not a.startswith("-")]
+    for pick in (0, -1):  # of the values of a sweep
+        composed = config(*(swept(override, pick) for override in overrides), name=name)
+        assert composed
 
 
-@pytest.mark.parametrize("command", starting("python", "evaluate.py"))
-def test_evaluation_composes(command):
-    assert config(*command[2:], name="evaluate").checkpoint
+def swept(override, pick):
+    """Choose the first or the last value of an override that a sweep goes through."""
+    key, _, value = override.partition("=")
+    if value == "glob(*)":
+        return f"{key}={options(key)[pick]}"
+    return override if value[:1] in ("[", "'") else f"{key}={value.split(',')[pick]}"
 
 
-@pytest.mark.parametrize("command", starting("python"))
-def test_scripts_compose(command):
-    name = Path(command[1]).stem
-    if command[1].startswith("scripts/") and (ROOT / "configs" / f"{name}.yaml").exists():
-        positional = {"benchmark": "suite", "fetch_data": "sets"}.get(name)
-        made = config(*hydra_arguments(command[2:], positional), name=name)
-        assert made[positional or "checkpoint"]
+@pytest.mark.parametrize("words", OTHERS)
+def test_other_commands_exist(words):
+    match words:
+        case ["make", *targets]:
+            done = subprocess.run(
+                ["make", "-n", *targets], cwd=ROOT, capture_output=True, text=True
+            )
+            assert done.returncode == 0, done.stderr
+        case ["pip", "install", "."] | ["pip", "install", "numpy", "onnxruntime", "pillow"]:
+            pass
+        case ["pip", "install", package]:
+            extra = re.fullmatch(r"\.\[(\w+)\]", package)[1]
+            project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+            assert extra in project["optional-dependencies"]
+        case ["python" | ".venv/bin/python", "-m", "pytest", "-k", _]:
+            pass
+        case [".venv/bin/python", script, _]:
+            assert (ROOT / script).is_file()
+        case ["python", "run.py", _, _]:  # of an exported folder
+            assert (ROOT / "denoise/export/runner.py").is_file()
+        case _:
+            assert words[0] in ("git", "cd", "tensorboard"), words
 
 
-@pytest.mark.parametrize("command", starting("make"))
-def test_make_knows_the_word(command):
-    done = subprocess.run(["make", "-n", *command[1:]], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+@pytest.mark.parametrize("page", ["README.md", "docs/getting_started.md"])
+def test_python_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for place in ("best.ckpt", "outputs/DATE/TIME/checkpoints/best.ckpt"):
+        save(tmp_path / place, plain())
+    names = {"noisy": np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)}
+    for block in blocks(ROOT / page, "python"):
+        exec(block, names)
+    assert names["clean"].shape == (20, 30, 3)
+    assert names["clean"].dtype == np.uint8
 
 
-def test_scripts_answer_for_help():
-    scripts = {c[1] for c in COMMANDS if c[0] == "python" and c[1].startswith("scripts/")}
-    for script in scripts:
-        subprocess.run(
-            [sys.executable, script, "--help"], cwd=ROOT, check=True, capture_output=True
-        )
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)#]+)", path.read_text()):
+        if not target.startswith("https://") and "generated/" not in target:  # made by make docs
+            assert (path.parent / target).is_file(), target
 
 
-def test_every_command_is_tested():
-    known = ("python train.py", "python evaluate.py", "python scripts/", "make", "git clone", "cd ",
-             "tensorboard ", "pip install")  # fmt: skip
-    assert COMMANDS
-    for line in LINES:
-        if line and not line.startswith("#"):
-            assert line.startswith(known), line
+def test_readme_is_short_and_shows_a_picture():
+    text = README.read_text()
+    assert len(text.split()) <= 1000
+    assert "![" in text
 
 
-def test_pictures_exist():
-    places = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README)
-    assert places
-    for place in places:
-        assert (ROOT / place).is_file(), place
+def test_ranking_of_the_readme_is_the_measured_one():
+    measured = (ROOT / "docs/benchmarks/ranking.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| .* \| ([\d.]+) \|$", README.read_text(), re.MULTILINE)
+    assert len(rows) == 5
+    for name, psnr in rows:
+        assert re.search(rf"^\| {name} \| [^|]+ \| {psnr} \|", measured, re.MULTILINE), name
 
 
 def test_the_tree_is_the_tree():
-    tree = re.search(r"```text\n(README\.md.*?)```", README, re.DOTALL)[1]
-    folder = ROOT
+    tree = re.search(r"```text\n(README\.md.*?)```", README.read_text(), re.DOTALL)[1]
+    listed, folder = set(), ROOT
     for line in tree.splitlines():
         names = re.split(r"\s{2,}", line.strip())[0].split()
         folder = folder if line.startswith(" ") else ROOT
         for name in names:
             assert (folder / name).exists(), f"{folder / name} is in the README's tree"
+            listed.add(folder / name)
         if not line.startswith(" ") and names[0].endswith("/"):
             folder = ROOT / names[0]
-
-
-def test_the_groups_are_the_groups():
-    table = README.partition("| group | words |")[2].partition("\n\n")[0]
-    rows = re.findall(r"^\| (\w+) \| ([\w, ]+) \|", table, re.MULTILINE)
-    groups = [path.name for path in (ROOT / "configs").iterdir() if path.is_dir()]
-    listed = {group: words.split(", ") for group, words in rows}
-    assert listed == {group: options(group) for group in groups}
+    rooms = {path.parent for path in ROOT.glob("denoise/*/__init__.py")}
+    assert rooms <= {Path(path) for path in listed}

@@ -74,7 +74,7 @@ def arguments(text: str) -> dict[str, str]:
 
 def modules(room: Path) -> list[str]:
     """Return the public modules of a room of the package, a folder or a file."""
-    paths = [room] if room.suffix else sorted(room.glob("*.py"))
+    paths = [room] if room.suffix == ".py" else sorted(room.glob("*.py"))
     names = (".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths)
     return [name for name in names if "._" not in name]
 

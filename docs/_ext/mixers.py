@@ -6,7 +6,7 @@ import torch
 from hydra.utils import instantiate
 from torch import nn
 
-from denoise.cli.hydra_main import compose_config
+from denoise.cli.compose import compose_config
 
 
 def factories(name: str) -> dict[str, Callable[..., nn.Module]]:

@@ -13,25 +13,27 @@ import torch
 from mixers import factories, randomize
 from torch import Tensor, nn
 
-from denoise.cli.hydra_main import options
+from denoise.cli.compose import options
 
 SIDE, DIM, HEADS = 48, 16, 2
 INSIDE, CORNER = (21, 20), (2, 2)
 DECADES = 4
-DRAWS = 4  # of parameters and image; their mean is drawn
 
 
-def influence(factory: Callable[..., nn.Module], block: int, pixel: tuple[int, int]) -> Tensor:
+def influence(
+    factory: Callable[..., nn.Module], block: int, pixel: tuple[int, int], draws: int
+) -> Tensor:
     """Return the mean size of the gradient of an output pixel, (SIDE, SIDE), largest 1.
 
     Args:
         factory: makes the mixer from (dim, num_heads, block_index).
         block: index of the block.
         pixel: row and column of the output pixel.
+        draws: of parameters and image, whose mean is returned.
     """
     total = torch.zeros(SIDE, SIDE, dtype=torch.float64)
-    for draw in range(DRAWS):
-        torch.manual_seed(draw)
+    for seed in range(draws):
+        torch.manual_seed(seed)
         mixer = randomize(factory(DIM, HEADS, block)).double().eval()
         x = torch.randn(1, DIM, SIDE, SIDE, dtype=torch.float64, requires_grad=True)
         row, column = pixel
@@ -41,32 +43,32 @@ def influence(factory: Callable[..., nn.Module], block: int, pixel: tuple[int, i
     return total / total.max()
 
 
-def panels(name: str) -> dict[str, tuple[Tensor, tuple[int, int]]]:
+def panels(name: str, draws: int) -> dict[str, tuple[Tensor, tuple[int, int]]]:
     """Return the fields to draw for `attention=name`, with their output pixels, by title."""
     made = factories(name)
     if len(made) > 1:
-        return {label: (influence(make, 0, INSIDE), INSIDE) for label, make in made.items()}
+        return {label: (influence(make, 0, INSIDE, draws), INSIDE) for label, make in made.items()}
     (factory,) = made.values()
-    even, odd = (influence(factory, block, INSIDE) for block in (0, 1))
+    even, odd = (influence(factory, block, INSIDE, draws) for block in (0, 1))
     alternates = not torch.equal(even, odd)
     shown = {"even block": (even, INSIDE), "odd block": (odd, INSIDE)} if alternates else {
         "a pixel inside": (even, INSIDE)}  # fmt: skip
-    return shown | {"near a corner": (influence(factory, 0, CORNER), CORNER)}
+    return shown | {"near a corner": (influence(factory, 0, CORNER, draws), CORNER)}
 
 
-def draw(name: str, path: Path) -> None:
+def draw(name: str, path: Path, draws: int = 4) -> None:
     """Draw the receptive fields of `attention=name` side by side."""
     matplotlib.use("Agg")
     from matplotlib import pyplot
     from matplotlib.colors import LogNorm
 
-    shown = panels(name)
+    shown = panels(name, draws)
     size = (2.35 * len(shown) + 0.7, 2.55)
     figure, axes = pyplot.subplots(1, len(shown), figsize=size, layout="constrained", squeeze=False)
     colours = pyplot.get_cmap("viridis_r").with_extremes(bad="white", under="#f1ecb2")
     scale = LogNorm(10.0**-DECADES, 1)
     for axis, (title, (field, (row, column))) in zip(axes[0], shown.items(), strict=True):
-        picture = axis.imshow(field.where(field > 0, torch.nan), norm=scale, cmap=colours)
+        picture = axis.imshow(field.where(field > 0, torch.nan).numpy(), norm=scale, cmap=colours)
         axis.plot(column, row, "+", color="#d62728", ms=9, mew=1.6)
         axis.set(xticks=[0, 16, 32, 47], yticks=[0, 16, 32, 47])
         axis.tick_params(labelsize=7, length=2, color="grey")

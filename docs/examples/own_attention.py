@@ -35,13 +35,13 @@ net = Restormer(
 )  # fmt: skip
 noise, generator = Gaussian(sigma=25), torch.Generator().manual_seed(0)
 optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3)
-sigma = torch.full((4,), 25.0)
+sigma = torch.full((2,), 25.0)
 
 # Bars of random grey stand for photographs.
 steps = int(sys.argv[1])
 for _ in range(steps):
-    bars = torch.rand(4, 1, 1, 8, generator=generator)
-    clean = bars.repeat_interleave(8, 3).expand(4, 1, 64, 64)
+    bars = torch.rand(2, 1, 1, 8, generator=generator)
+    clean = bars.repeat_interleave(4, 3).expand(2, 1, 32, 32)
     noisy = noise(clean, generator)
     restored = net(noisy, sigma)
     loss = (restored - clean).abs().mean()

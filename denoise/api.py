@@ -58,7 +58,8 @@ class DenoisingModel:
         if isinstance(noisy, np.ndarray):
             if noisy.ndim not in (2, 3):
                 raise ValueError(f"array of shape {noisy.shape}: give (H, W) or (H, W, C)")
-            pixels = torch.from_numpy(np.ascontiguousarray(noisy).reshape(*noisy.shape[:2], -1))
+            # A copy: arrays of Pillow are read-only, which torch warns of.
+            pixels = torch.from_numpy(np.array(noisy, order="C").reshape(*noisy.shape[:2], -1))
             restored = self._restore(pixels.permute(2, 0, 1)[None], sigma)
             return restored[0].permute(1, 2, 0).reshape(noisy.shape).numpy()
         if noisy.ndim not in (3, 4):

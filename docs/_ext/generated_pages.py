@@ -16,7 +16,8 @@ from mixers import factories
 from sphinx.application import Sphinx
 from sphinx.ext.napoleon.docstring import GoogleDocstring
 
-from denoise.benchmark.attention import DIM, HEADS, properties
+from denoise.benchmark.calls import DIM, HEADS
+from denoise.benchmark.properties import stated_properties
 
 DOCS = Path(__file__).parents[1]
 ROOT = DOCS.parent
@@ -27,7 +28,7 @@ def attention(path: Path) -> dict[str, Any]:
     """Return what the page of one attention says."""
     target = yaml.safe_load(path.read_text())["_target_"]
     mixers = {label: make(DIM, HEADS, 1) for label, make in factories(path.stem).items()}
-    stated = properties(mixers, SIDE)
+    stated = stated_properties(mixers, SIDE)
     return {
         "name": path.stem,
         "target": target,
@@ -41,7 +42,7 @@ def attention(path: Path) -> dict[str, Any]:
 
 def measured_costs() -> dict[str, dict[str, tuple[str, str]]]:
     """Return milliseconds and MiB by attention and side, from the committed table."""
-    lines = (DOCS / "benchmarks/attention-properties.md").read_text().splitlines()
+    lines = (DOCS / "benchmarks/properties.md").read_text().splitlines()
     table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if "|" in line]
     rows = [dict(zip(table[0], row, strict=True)) for row in table[2:]]
     sides = [key.removeprefix("ms at ") for key in table[0] if key.startswith("ms at ")]

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -101,13 +102,8 @@ class Folder(ImageSet):
             prefix = f"{number}_{folder.name}/" if len(folders) > 1 else ""
             for name, file in find_images(folder, folder.name).items():
                 found[prefix + name] = file
-        images, skipped = decode(
-            list(found.values()),
-            channels,
-            cache_dir=cache_dir,
-            memory_limit=memory_limit,
-            on_error=on_error,
-        )
+        read = partial(decode, cache_dir=cache_dir, memory_limit=memory_limit, on_error=on_error)
+        images, skipped = read(list(found.values()), channels)
         found = {name: file for name, file in found.items() if file in images}
         files = list(found.values())
         clean = [images[file] for file in files]
@@ -146,16 +142,11 @@ class Pairs(ImageSet):
                 f"{len(single)} images are only in one of {noisy} and {clean}: "
                 f"{', '.join(single[:3])}; pairs need the same name in both"
             )
+        read = partial(decode, cache_dir=cache_dir, memory_limit=memory_limit, on_error=on_error)
         images: dict[Path, np.ndarray] = {}
         errors: dict[Path, ImageError] = {}
         for files in ([inputs[name] for name in targets], list(targets.values())):
-            decoded, failed = decode(
-                files,
-                channels,
-                cache_dir=cache_dir,
-                memory_limit=memory_limit,
-                on_error=on_error,
-            )
+            decoded, failed = read(files, channels)
             images |= decoded
             errors |= failed
         names, skipped = [], {}

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-import tifffile
 from PIL import Image
 
 from denoise.image_io import metadata, png, tiff
@@ -88,7 +87,7 @@ def _decode(path: Path, max_pixels: int, first_only: bool = False) -> Photo:
             raise ValueError("0 bytes")
         file.seek(0)
         if start in TIFF_MAGIC:
-            photo = _decode_tiff(path, file, max_pixels, first_only)
+            photo = tiff.decode(path, file, max_pixels, first_only)
         else:
             photo = _decode_single(path, file, max_pixels)
     photo.warnings = list(dict.fromkeys(photo.warnings))
@@ -137,32 +136,3 @@ def _is_lossy_webp(file: IO[bytes]) -> bool:
     while len(head := file.read(8)) == 8 and head[:4] not in (b"VP8 ", b"VP8L"):
         file.seek(int.from_bytes(head[4:], "little") + 1 & ~1, 1)
     return head[:4] == b"VP8 "
-
-
-def _decode_tiff(path: Path, file: IO[bytes], max_pixels: int, first_only: bool) -> Photo:
-    photo = Photo([], [], format="TIFF")
-    with tifffile.TiffFile(file) as opened:
-        pages = tiff.find_pages(opened, photo.warnings)
-        if first_only and len(pages) > 1:
-            message = f"{path} has {len(pages)} pages: only the first is used"
-            logging.getLogger("denoise").warning(message)
-            pages = dict([next(iter(pages.items()))])
-        total = sum(page.imagelength * page.imagewidth for page in pages.values())
-        if total > max_pixels:
-            raise Image.DecompressionBombError(f"{total} pixels, {len(pages)} pages")
-        first = next(iter(pages.values()))
-        photo.lossy = first.compression in (6, 7)  # JPEG
-        photo.compressed = first.compression != 1
-        photo.metadata = metadata.read_tiff_metadata(first, file, photo.warnings)
-        if first.photometric == 5:  # CMYK
-            photo.metadata.icc = None
-        for number, (index, page) in enumerate(pages.items()):
-            decoded = tiff.decode(path, page, index, photo.warnings)
-            if decoded.extra.shape[2]:
-                photo.warnings.append("Channels beyond colour and alpha are left out.")
-                photo.extra[number] = decoded.extra
-            if decoded.stored in (np.float16, np.float64):
-                photo.stored[number] = decoded.stored
-            photo.pages.append(decoded.colour)
-            photo.alpha.append(decoded.alpha)
-    return photo

@@ -1,12 +1,14 @@
 """Whole TIFF files: pages of 8 or 16 bits or floating point, their alpha and metadata."""
 
 import io
+import logging
 import struct
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO
 
 import numpy as np
 import tifffile
+from PIL import Image
 
 from denoise.image_io import metadata
 from denoise.image_io.formats import open_image
@@ -19,28 +21,41 @@ from denoise.image_io.pixels import (
     unpremultiply,
 )
 
+_MAX_BYTES = 32  # a pixel: four channels of 64 bits
 _SLACK = 4  # as far as strong noise and highlights lead out of [0, 1]
 # none, LZW, deflate, PackBits, LZMA, Zstandard: none decodes to more than the page says it has
 _LOSSLESS = {1, 5, 8, 32946, 32773, 34925, 50000}
 
 
-class Page(NamedTuple):
-    """The upright pixels of a page.
+def decode(path: Path, file: IO[bytes], max_pixels: int, first_only: bool) -> Photo:
+    """Decode all pages of a TIFF, upright, or the first alone; floats of any width become float32.
 
-    Args:
-        colour: (H, W, 1 or 3) of uint8, uint16 or float32.
-        alpha: (H, W, 1), not premultiplied, if there is any.
-        extra: (H, W, C), the channels beyond colour and alpha.
-        stored: The type of values in the file.
+    Raises:
+        ValueError: If a page is damaged, or its values are of a type or range that no picture has.
     """
+    photo = Photo([], [], format="TIFF")
+    with tifffile.TiffFile(file) as opened:
+        pages = _find_pages(opened, photo.warnings)
+        if first_only and len(pages) > 1:
+            message = f"{path} has {len(pages)} pages: only the first is used"
+            logging.getLogger("denoise").warning(message)
+            pages = dict([next(iter(pages.items()))])
+        total = sum(page.imagelength * page.imagewidth for page in pages.values())
+        size = sum(page.nbytes for page in pages.values())
+        if total > max_pixels or size > _MAX_BYTES * max_pixels:
+            raise Image.DecompressionBombError(f"{total} pixels, {len(pages)} pages, {size} bytes")
+        first = next(iter(pages.values()))
+        photo.lossy = first.compression in (6, 7)  # JPEG
+        photo.compressed = first.compression != 1
+        photo.metadata = metadata.read_tiff_metadata(first, file, photo.warnings)
+        if first.photometric == 5:  # CMYK
+            photo.metadata.icc = None
+        for index, page in pages.items():
+            _add_page(photo, path, page, index)
+    return photo
 
-    colour: np.ndarray
-    alpha: np.ndarray | None
-    extra: np.ndarray
-    stored: np.dtype
 
-
-def find_pages(tiff: tifffile.TiffFile, warnings: list[str]) -> dict[int, tifffile.TiffPage]:
+def _find_pages(tiff: tifffile.TiffFile, warnings: list[str]) -> dict[int, tifffile.TiffPage]:
     """Return the pages that are neither previews nor masks, by their number in the file.
 
     Raises:
@@ -59,50 +74,47 @@ def find_pages(tiff: tifffile.TiffFile, warnings: list[str]) -> dict[int, tifffi
     return whole or {0: pages[0]}
 
 
-def decode(path: Path, page: tifffile.TiffPage, index: int, warnings: list[str]) -> Page:
-    """Decode a page; floats of any width become float32.
-
-    Raises:
-        ValueError: If its values are of a type or range that no picture has.
-    """
-    if page.samplesperpixel > 8:
-        raise ValueError(f"TIFF of {page.samplesperpixel} channels")
-    if page.dtype is None:
-        raise ValueError(f"TIFF of {page.bitspersample} bits a channel, save it with 8 or 16")
+def _add_page(photo: Photo, path: Path, page: tifffile.TiffPage, index: int) -> None:
+    if page.samplesperpixel > 8 or page.dtype is None:
+        depth = page.bitspersample
+        raise ValueError(f"TIFF of {page.samplesperpixel} channels of {depth} bits: save 8 or 16")
     plain = page.photometric in (0, 1, 2) and page.compression in _LOSSLESS
     if page.dtype in (np.uint8, np.bool_) and not (plain and page.bitspersample == 8):
         with open_image(path) as image:
             image.seek(index)
             image.load()  # which turns it upright
-            colour, alpha = from_pillow(image, warnings)
-        return Page(colour, alpha, colour[..., :0], page.dtype)
-    pixels = apply_orientation(
-        _decode_plain(page, page.dtype), page.tags.valueof(metadata.ORIENTATION, 1)
-    )
-    colours = 3 if page.photometric == 2 else 1
-    colour, extra = pixels[..., :colours], pixels[..., colours:]
-    if page.photometric == 0:  # white is zero
-        colour = (WHITE[colour.dtype] - colour).astype(colour.dtype)
-    if colour.dtype.kind == "f":
-        check_range(colour, _SLACK)
-    kind = int(page.extrasamples[0]) if page.extrasamples else 0
-    if kind not in (1, 2):
-        return Page(colour, None, extra, page.dtype)
-    alpha = extra[..., :1]
-    if kind == 1:
-        warnings.append("Premultiplied alpha became plain alpha.")
-        colour = unpremultiply(colour, alpha)
-    return Page(colour, alpha, extra[..., 1:], page.dtype)
+            colour, alpha = from_pillow(image, photo.warnings)
+    else:
+        pixels = apply_orientation(_decode_plain(page), page.tags.valueof(metadata.ORIENTATION, 1))
+        colours = 3 if page.photometric == 2 else 1
+        colour, extra = pixels[..., :colours], pixels[..., colours:]
+        if page.photometric == 0:  # white is zero
+            colour = (WHITE[colour.dtype] - colour).astype(colour.dtype)
+        if colour.dtype.kind == "f":
+            check_range(colour, _SLACK)
+        alpha, kind = None, page.extrasamples[0] if page.extrasamples else 0
+        if kind in (1, 2):
+            alpha, extra = extra[..., :1], extra[..., 1:]
+            if kind == 1:
+                photo.warnings.append("Premultiplied alpha became plain alpha.")
+                colour = unpremultiply(colour, alpha)
+        if extra.shape[2]:
+            photo.warnings.append("Channels beyond colour and alpha are left out.")
+            photo.extra[len(photo.pages)] = extra
+    if page.dtype in (np.float16, np.float64):
+        photo.stored[len(photo.pages)] = page.dtype
+    photo.pages.append(colour)
+    photo.alpha.append(alpha)
 
 
-def _decode_plain(page: tifffile.TiffPage, dtype: np.dtype) -> np.ndarray:
+def _decode_plain(page: tifffile.TiffPage) -> np.ndarray:
     if page.axes not in ("YX", "YXS", "SYX") or page.photometric not in (0, 1, 2):
         raise ValueError(f"TIFF of axes {page.axes} and colours {page.photometric!s}")
-    if dtype.kind != "f" and dtype not in (np.uint8, np.uint16):
-        raise ValueError(f"TIFF of {dtype} values, save it with 8 or 16 bits")
+    if page.dtype not in (np.uint8, np.uint16, np.float16, np.float32, np.float64):
+        raise ValueError(f"TIFF of {page.dtype} values, save it with 8 or 16 bits")
     if page.compression not in _LOSSLESS:
         name = getattr(page.compression, "name", page.compression)
-        raise ValueError(f"TIFF of {dtype} with {name} compression, save it with LZW")
+        raise ValueError(f"TIFF of {page.dtype} with {name} compression, save it with LZW")
     pixels = page.asarray()
     if pixels.dtype.kind == "f":
         if not np.isfinite(pixels).all():

@@ -115,7 +115,7 @@ def test_the_callers_limit_counts_all_pages(tmp_path, dtype):
     write_photo(Photo([noise(3, dtype)] * 3, [None] * 3), tmp_path / "a.tif")
     write_photo(photo_of(noise(3, dtype)), tmp_path / "a.png")
     assert len(read_photo(tmp_path / "a.tif", max_pixels=3 * 11 * 14).pages) == 3
-    with pytest.raises(ImageError, match=r"a\.tif is too large \(462 pixels, 3 pages\): set max_p"):
+    with pytest.raises(ImageError, match=r"a\.tif is too large \(462 pixels, 3 pages, .*: set max"):
         read_photo(tmp_path / "a.tif", max_pixels=3 * 11 * 14 - 1)
     assert read_photo(tmp_path / "a.png", max_pixels=11 * 14).pages
     for limit in (11 * 14 - 1, 3):

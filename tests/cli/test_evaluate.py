@@ -1,4 +1,4 @@
-"""Evaluation: of our checkpoints, of a peer's, and the published anchor."""
+"""The evaluate command: checkpoints of this project, third-party weights, a published score."""
 
 import json
 
@@ -26,8 +26,8 @@ def record(tmp_path):
 
 def test_checkpoint_on_sets_and_levels(command, images, tmp_path, capfd):
     save(tmp_path / "a.ckpt", plain("channels=1"))
-    words = ("checkpoint=a.ckpt", "sigma=[15,25,50]", "pictures=true", "baseline=[nlm,tv]")
-    command("evaluate", *words, *images)
+    words = ("checkpoint=a.ckpt", "sigma=[15,25,50]", "baseline=[nlm,tv]")
+    command("evaluate", *words, *images, "pictures=true", "report=true")
     found = record(tmp_path)
     assert [(m["sigma"], m["method"]) for m in found["average"]] == [
         (sigma, method)
@@ -45,7 +45,15 @@ def test_checkpoint_on_sets_and_levels(command, images, tmp_path, capfd):
     pictures = {str(p.relative_to(tmp_path / "run")) for p in tmp_path.rglob("*.png")
                 if "pictures" in str(p)}  # fmt: skip
     assert pictures == {f"pictures/folder/sigma{s}/{n}.png" for s in (15, 25, 50) for n in "ab"}
-    assert "average of 2" in capfd.readouterr().out
+    html = (tmp_path / "run" / "report" / "index.html").read_text()
+    for method in ("noisy", "non-local means", "total variation", "restored"):
+        assert html.count(f'<th scope="col" class="n">{method}</th>') == 2
+    assert "report=true</code>" in html
+    assert found["environment"]["command"].endswith("report=true")
+    assert found["model"]["macs_size"] == 256
+    shown = capfd.readouterr().out
+    for text in ("average of 2", "run/results.json", "run/pictures", "run/report"):
+        assert text in shown
 
 
 def test_seeded_protocol_needs_no_sigma(command, images, tmp_path):
@@ -54,6 +62,9 @@ def test_seeded_protocol_needs_no_sigma(command, images, tmp_path):
     found = record(tmp_path)
     assert found["protocol"] == "seeded"
     assert {row["sigma"] for row in found["images"]} == {None}
+    assert {path.name for path in (tmp_path / "run").iterdir()} >= {"results.json", "results.csv"}
+    assert not (tmp_path / "run" / "report").exists()
+    assert not (tmp_path / "run" / "pictures").exists()
 
 
 def test_channels_that_do_not_fit_are_refused(command, images, tmp_path):

@@ -1,4 +1,4 @@
-"""Classical denoisers: honest opponents."""
+"""Classical denoisers: their PSNR on a photograph, and their contract."""
 
 import sys
 import warnings

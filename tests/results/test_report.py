@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from runs import plain, save
 from skimage.data import camera, chelsea
 
 from denoise.data.sets import ImageSet
@@ -179,18 +178,9 @@ def test_a_model_without_numbers_is_shown_as_such(tmp_path):
     assert len(made.page.images) == 2 * 2 * 9
 
 
-def test_the_word_writes_the_report(command, tmp_path, capfd):
-    (tmp_path / "images").mkdir()
-    Image.fromarray(camera()[100:140, 100:150]).save(tmp_path / "images" / "a.png")
-    save(tmp_path / "a.ckpt", plain("channels=1"))
-    words = ("checkpoint=a.ckpt", "data=folder", "data.folder.path=images", "hydra.run.dir=run")
-    command("evaluate", *words, "baseline=[nlm,tv]")
-    assert not (tmp_path / "run" / "report").exists()
-    command("evaluate", *words, "baseline=[nlm,tv]", "report=true")
-    made = Page(tmp_path / "run" / "report" / "index.html")
-    assert made.tables[0][0][3:] == ["noisy", "non-local means", "total variation", "restored"]
-    assert "report=true" in made.text
-    assert "run/report" in capfd.readouterr().out
+def test_names_that_are_not_unicode_are_replaced(tmp_path):
+    made = report(tmp_path, {"cats": images(3, ["caf\udce9"])})
+    assert made.page.tables[1][1][0] == "caf?"
 
 
 PROBE = """<script>

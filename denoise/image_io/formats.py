@@ -32,7 +32,7 @@ FORMATS = {
     "BMP": Format((".bmp",), 8, False, ()),
     "TIFF": Format((".tif", ".tiff"), 64, True, ("icc", "exif", "xmp")),
 }
-SUFFIXES = {suffix: name for name, form in FORMATS.items() for suffix in form.suffixes}
+SUFFIXES = {suffix: name for name, holds in FORMATS.items() for suffix in holds.suffixes}
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # TIFF and BigTIFF of both byte orders
 
 

@@ -30,12 +30,12 @@ def check_target(photo: Photo, path: str | Path, *, overwrite: bool = False) -> 
             its folder refuses.
     """
     path = Path(path)
-    form = SUFFIXES.get(path.suffix.lower())
-    if form is None:
+    target = SUFFIXES.get(path.suffix.lower())
+    if target is None:
         raise ImageError(f"{path} has suffix {path.suffix!r}: choose one of {', '.join(SUFFIXES)}")
-    if len(photo.pages) > 1 and form != "TIFF":
+    if len(photo.pages) > 1 and target != "TIFF":
         raise ImageError(f"{path} cannot hold {len(photo.pages)} pages: choose suffix .tif")
-    if max(photo.pages[0].shape) > (side := FORMATS[form].max_side):
+    if max(photo.pages[0].shape) > (side := FORMATS[target].max_side):
         raise ImageError(f"{path} can have {side} pixels a side: choose suffix .png")
     if os.path.isdir(path):
         raise ImageError(f"{path} is a folder: choose another name")
@@ -54,9 +54,9 @@ def check_target(photo: Photo, path: str | Path, *, overwrite: bool = False) -> 
 def write_photo(photo: Photo, path: str | Path, *, overwrite: bool = False) -> list[str]:
     """Write a photo in the format of the suffix, and return what that format could not keep.
 
-    JPEG is of quality 95 and whole colour (4:4:4), since none can be kept as it was; WebP is
-    lossless unless the photo came from a lossy file, then of quality 95. An unfinished file is
-    never seen under the name asked for, and never left behind.
+    JPEG has quality 95 and no chroma subsampling (4:4:4); WebP is lossless unless the photo came
+    from a lossy file, then of quality 95. An unfinished file is never seen under the name asked
+    for, and never left behind.
 
     Args:
         photo: The photo.
@@ -88,40 +88,40 @@ def write_photo(photo: Photo, path: str | Path, *, overwrite: bool = False) -> l
     return list(dict.fromkeys(warnings))
 
 
-def _encode(photo: Photo, form: str, warnings: list[str]) -> bytes:
-    metadata = _writable(photo.metadata, form, warnings)
-    if form == "TIFF":
+def _encode(photo: Photo, target: str, warnings: list[str]) -> bytes:
+    metadata = _writable(photo.metadata, target, warnings)
+    if target == "TIFF":
         return tiff.encode(replace(photo, metadata=metadata), warnings)
-    pixels = _merge_alpha(photo, form, warnings)
+    pixels = _merge_alpha(photo, target, warnings)
     options: dict[str, Any] = {}
-    if form == "PNG":
+    if target == "PNG":
         options = {"pnginfo": _png_chunks(metadata)}
-    elif form == "JPEG":
+    elif target == "JPEG":
         options = {"quality": 95, "subsampling": 0}
-    elif form == "WEBP":
+    elif target == "WEBP":
         options = {"quality": 95} if photo.lossy else {"lossless": True, "exact": True}
     exif = metadata.exif and b"Exif\0\0" + metadata.exif
     carried = {"icc_profile": metadata.icc, "exif": exif, "xmp": metadata.xmp, "dpi": metadata.dpi}
     options |= {name: value for name, value in carried.items() if value}
     buffer = io.BytesIO()
-    deep = pixels.dtype == np.uint16
+    is_16bit = pixels.dtype == np.uint16
     # Pillow writes no 16-bit colour: it writes the metadata around one pixel instead
-    drawn = pixels[:1, :1].astype(np.uint8) if deep else pixels
+    drawn = pixels[:1, :1].astype(np.uint8) if is_16bit else pixels
     image = Image.fromarray(drawn if drawn.shape[2] > 1 else drawn[..., 0])
-    image.save(buffer, form, **options)
-    return png.encode_16bit(pixels, buffer) if deep else buffer.getvalue()
+    image.save(buffer, target, **options)
+    return png.encode_16bit(pixels, buffer) if is_16bit else buffer.getvalue()
 
 
-def _writable(metadata: Metadata, form: str, warnings: list[str]) -> Metadata:
+def _writable(metadata: Metadata, target: str, warnings: list[str]) -> Metadata:
     """Return what a format keeps of the metadata."""
     lost: dict[str, Any] = {}
     for name, label in _LABELS.items():
         value = getattr(metadata, name)
-        if value and name not in FORMATS[form].metadata:
-            warnings.append(f"{form} files are written without {label}.")
-        elif value and form == "JPEG" and name != "icc" and len(value) > 65500:
+        if value and name not in FORMATS[target].metadata:
+            warnings.append(f"{target} files are written without {label}.")
+        elif value and target == "JPEG" and name != "icc" and len(value) > 65500:
             warnings.append(f"The {label} data are too long for a JPEG: left out.")
-        elif value and form == "WEBP" and name == "icc" and value[16:20] == b"GRAY":
+        elif value and target == "WEBP" and name == "icc" and value[16:20] == b"GRAY":
             warnings.append("WEBP cannot hold the grey colour profile: left out.")
         else:
             continue
@@ -138,20 +138,20 @@ def _png_chunks(metadata: Metadata) -> PngInfo:
     return info
 
 
-def _merge_alpha(photo: Photo, form: str, warnings: list[str]) -> np.ndarray:
+def _merge_alpha(photo: Photo, target: str, warnings: list[str]) -> np.ndarray:
     """Return colour and alpha as (H, W, 1 to 4) of the depth that a format holds."""
     pixels, alpha = photo.pages[0], photo.alpha[0]
-    bits, holds_alpha = FORMATS[form].bits, FORMATS[form].alpha
+    bits, holds_alpha = FORMATS[target].bits, FORMATS[target].alpha
     dtype = np.dtype(np.uint8 if bits == 8 or pixels.dtype == np.uint8 else np.uint16)
     if pixels.dtype != dtype:
         clipped = pixels.dtype.kind == "f" and (pixels.min() < 0 or pixels.max() > 1)
         also = ", clipped to [0, 1]" if clipped else ""
-        warnings.append(f"{form} holds {bits} bits at most: {pixels.dtype} was rounded{also}.")
+        warnings.append(f"{target} holds {bits} bits at most: {pixels.dtype} was rounded{also}.")
     pixels = convert_dtype(pixels, dtype)
     if alpha is None:
         return pixels
     alpha = convert_dtype(alpha, dtype)
     if holds_alpha:
         return np.concatenate([pixels, alpha], 2)
-    warnings.append(f"{form} cannot hold transparency: laid over white.")
+    warnings.append(f"{target} cannot hold transparency: composited on white.")
     return composite_on_white(pixels, alpha)

@@ -26,7 +26,7 @@ def make_set(sizes, channels=3, dtype=np.uint8, pairs=False):
     return ImageSet(names, [Path(f"{name}.png") for name in names], clean, channels, noisy)
 
 
-def turns(crop):
+def dihedral(crop):
     """The 8 flips and rotations of a (C, p, p) crop, made the obvious way."""
     for quarter in range(4):
         for flipped in (crop, crop[:, :, ::-1]):
@@ -34,31 +34,31 @@ def turns(crop):
 
 
 def locate(crop, images):
-    """Where a (C, p, p) crop lies: (image, top, left, turn)."""
+    """Where a (C, p, p) crop lies: (image, top, left, transform)."""
     p = crop.shape[1]
-    for number, turned in enumerate(turns(crop)):
+    for number, transformed in enumerate(dihedral(crop)):
         for i, image in enumerate(images):
             image = image.transpose(2, 0, 1)
             starts = image[:, : image.shape[1] - p + 1, : image.shape[2] - p + 1]
-            for _, y, x in zip(*np.nonzero(starts[:1] == turned[0, 0, 0]), strict=True):
-                if np.array_equal(image[:, y : y + p, x : x + p], turned):
+            for _, y, x in zip(*np.nonzero(starts[:1] == transformed[0, 0, 0]), strict=True):
+                if np.array_equal(image[:, y : y + p, x : x + p], transformed):
                     return i, y, x, number
     raise AssertionError("this crop is from none of the images")
 
 
-def test_crops_come_from_everywhere_in_every_turn():
+def test_crops_come_from_everywhere_in_every_flip_and_rotation():
     images = make_set([(9, 12), (8, 8)])
-    places = [
+    found = [
         locate(crop.numpy(), images.clean)
         for batch in take(30, Crops([images], patch=7, batch=16, seed=0))
         for crop in batch["clean"]
     ]
-    assert {place[0] for place in places} == {0, 1}
-    assert {place[1:3] for place in places if place[0] == 0} == {
+    assert {crop[0] for crop in found} == {0, 1}
+    assert {crop[1:3] for crop in found if crop[0] == 0} == {
         (y, x) for y in range(3) for x in range(6)
     }
-    assert {place[3] for place in places} == set(range(8))
-    share = np.bincount([place[3] for place in places]) / len(places)
+    assert {crop[3] for crop in found} == set(range(8))
+    share = np.bincount([crop[3] for crop in found]) / len(found)
     assert share.min() > 0.08
 
 

@@ -143,10 +143,10 @@ def test_metadata_from_every_format_to_every_other(tmp_path, source, suffix, dty
 
 @pytest.mark.parametrize("byteorder", ["<", ">"])
 def test_descriptions_in_a_bigtiff(tmp_path, byteorder):
-    told = {"description": "A long description", "software": "s", "metadata": None}
+    options = {"description": "A long description", "software": "s", "metadata": None}
     page = noise(3, np.uint16)
     path = tmp_path / "a.tif"
-    tifffile.imwrite(path, page, photometric="rgb", bigtiff=True, byteorder=byteorder, **told)
+    tifffile.imwrite(path, page, photometric="rgb", bigtiff=True, byteorder=byteorder, **options)
     found = read_photo(path)
     assert found.warnings == []
     write_photo(found, tmp_path / "b.tif")

@@ -146,8 +146,8 @@ def test_changed_bytes_end_in_a_picture_or_in_one_line(tmp_path, kind):
     generator, lines = np.random.default_rng(3), ["a line"]
     for _ in range(60):
         changed = bytearray(content)
-        for place in generator.integers(0, len(content), 4):
-            changed[place] = generator.integers(256)
+        for offset in generator.integers(0, len(content), 4):
+            changed[offset] = generator.integers(256)
         path.write_bytes(changed)
         try:
             assert read_photo(path, max_pixels=10**7).pages

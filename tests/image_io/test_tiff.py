@@ -181,7 +181,7 @@ def test_channels_of_no_known_meaning(tmp_path, dtype, channels):
     assert found.warnings == ["Channels beyond colour and alpha are left out."]
 
 
-def test_further_pages_of_a_training_image_are_told(tmp_path, caplog):
+def test_further_pages_of_a_training_image_are_reported(tmp_path, caplog):
     pages = noise(3, "u2").transpose(2, 0, 1)
     tifffile.imwrite(tmp_path / "a.tif", pages, photometric="minisblack")
     with caplog.at_level(logging.WARNING, "denoise"):

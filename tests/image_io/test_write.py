@@ -41,7 +41,7 @@ def test_what_a_format_cannot_keep_is_said(tmp_path):
         warnings = write_photo(deep, tmp_path / f"a.{suffix}")
         assert len(warnings) == 2
         assert "8 bits" in warnings[0]
-        assert "laid over white" in warnings[1]
+        assert "composited on white" in warnings[1]
     weight = deep.alpha[0] / 65535
     white = deep.pages[0] / 257 * weight + 255 * (1 - weight)
     assert np.abs(look(tmp_path / "a.bmp") - white).max() < 1.5
@@ -109,10 +109,10 @@ def test_nothing_is_overwritten_unasked(tmp_path):
     assert os.listdir(path.parent) == ["A.PNG"]
 
 
-@pytest.mark.parametrize("place", ["encoder", "write", "replace"])
+@pytest.mark.parametrize("step", ["encoder", "write", "replace"])
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left"), KeyboardInterrupt()])
 @pytest.mark.parametrize("there", [False, True])
-def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch, place, error, there):
+def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch, step, error, there):
     path, photo = tmp_path / "a.png", photo_of(noise(3))
     if there:
         path.write_bytes(b"the old one")
@@ -125,9 +125,9 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch, place, error, ther
             file.write(content[:40])
         raise error
 
-    if place == "encoder":
+    if step == "encoder":
         monkeypatch.setattr(write_module, "_encode", fail)
-    elif place == "write":
+    elif step == "write":
         monkeypatch.setattr(write_module.Path, "write_bytes", fail_halfway)
     else:
         monkeypatch.setattr(write_module.os, "replace", fail)

@@ -18,7 +18,7 @@ def pair(channels, dtype, size=(61, 83)):
     return (clean + sigma * noise).to(dtype), clean.to(dtype)
 
 
-def peer_ssim(restored, clean):
+def skimage_ssim(restored, clean):
     """Scikit-image's Gaussian form on the valid interior, (C, H, W)."""
     images = [image.double().permute(1, 2, 0).numpy() for image in (restored, clean)]
     _, values = structural_similarity(
@@ -42,7 +42,7 @@ def test_both_agree_with_scikit_image_per_image(channels, dtype):
         for images in zip(clean, restored, strict=True)
     ]
     np.testing.assert_allclose(psnr(restored, clean), expected, atol=1e-4, rtol=0)
-    expected = [peer_ssim(*images) for images in zip(restored, clean, strict=True)]
+    expected = [skimage_ssim(*images) for images in zip(restored, clean, strict=True)]
     np.testing.assert_allclose(ssim(restored, clean), expected, atol=1e-6, rtol=0)
     assert psnr(restored, clean).dtype == ssim(restored, clean).dtype == dtype
 
@@ -53,7 +53,9 @@ def test_ssim_of_flat_regions(level, spread):
     clean = torch.full((1, 3, 64, 64), level / 255)
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
     restored = quantize(clean + spread / 255 * noise)
-    assert ssim(restored, clean).item() == pytest.approx(peer_ssim(restored[0], clean[0]), abs=1e-6)
+    assert ssim(restored, clean).item() == pytest.approx(
+        skimage_ssim(restored[0], clean[0]), abs=1e-6
+    )
 
 
 def test_identical_images():

@@ -26,14 +26,14 @@ def model_sigma(noisy: Tensor, sigma: float | None) -> Tensor:
         ValueError: If sigma is not a number from 0, or an image is too small for an estimate.
     """
     if sigma is None:
-        return estimate_sigma(noisy).to(noisy.dtype)
+        return estimate_sigma(noisy).to(noisy)
     if not isinstance(sigma, int | float) or not 0 <= sigma < math.inf:
         raise ValueError(f"sigma={sigma} is not a strength of noise: give a number from 0")
     return noisy.new_full((len(noisy),), sigma)
 
 
 def estimate_sigma(noisy: Tensor) -> Tensor:
-    """Estimate the standard deviation of white noise, (B,) in float64, in grey levels.
+    """Estimate the standard deviation of white noise in grey levels, (B,) in float64 on the CPU.
 
     The median rule of Donoho and Johnstone (1994) on the diagonal details of Haar wavelets, within
     the `central_window`.
@@ -50,7 +50,8 @@ def estimate_sigma(noisy: Tensor) -> Tensor:
     noisy = central_window(noisy)
     rows = noisy[..., 1:, :] - noisy[..., :-1, :]
     details = (rows[..., 1:] - rows[..., :-1]) / 2
-    return details.abs().flatten(1).median(1).values.double() / 0.6745 / sigma_to_unit(1.0)
+    medians = details.abs().flatten(1).median(1).values
+    return medians.cpu().double() / 0.6745 / sigma_to_unit(1.0)
 
 
 def central_window(images: Images) -> Images:

@@ -69,8 +69,8 @@ def test_a_protocol_without_sigma_runs_once_on_the_estimate():
 def test_observers_see_what_is_restored():
     calls = []
     rows = run({"s": images("a")}, Kair(), observers=[lambda *seen: calls.append(seen)])
-    ((place, noisy, restored, clean, scores),) = calls
-    assert place == {"set": "s", "sigma": 25, "image": "a"}
+    ((key, noisy, restored, clean, scores),) = calls
+    assert key == {"set": "s", "sigma": 25, "image": "a"}
     assert torch.equal(noisy, Kair().add_noise(clean, 25))
     assert torch.equal(restored, blur(noisy, None))
     assert scores == {name: rows[1][name] for name in ("psnr", "ssim")}

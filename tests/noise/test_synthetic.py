@@ -157,19 +157,21 @@ def test_speckle_is_scikit_images():
     values = torch.linspace(0, 1, 4).double()
     clean = values.view(1, 4, 1, 1).expand(1, 4, 300, 300)
     noisy = Speckle(25)(clean, seeded())[0]
-    peer = random_noise(clean[0].numpy(), "speckle", rng=0, clip=False, var=sigma_to_unit(25) ** 2)
-    np.testing.assert_allclose(noisy.std((1, 2)), peer.std((1, 2)), rtol=0.02)
+    reference = random_noise(
+        clean[0].numpy(), "speckle", rng=0, clip=False, var=sigma_to_unit(25) ** 2
+    )
+    np.testing.assert_allclose(noisy.std((1, 2)), reference.std((1, 2)), rtol=0.02)
     torch.testing.assert_close(noisy.std((1, 2)), values * sigma_to_unit(25), rtol=0.02, atol=1e-12)
 
 
 @pytest.mark.parametrize("amount", [0, 0.1, 1])
 def test_salt_pepper_is_scikit_images(amount):
     noisy = SaltPepper(amount)(flat(), seeded())
-    peer = random_noise(flat().numpy(), "s&p", rng=0, amount=amount)
+    reference = random_noise(flat().numpy(), "s&p", rng=0, amount=amount)
     assert set(noisy.unique().tolist()) <= {0.0, 0.5, 1.0}
     for value in (0, 0.5, 1):
         share = (noisy == value).double().mean().item()
-        assert share == pytest.approx((peer == value).mean(), abs=4e-3)
+        assert share == pytest.approx((reference == value).mean(), abs=4e-3)
     assert (noisy == 1).double().mean().item() == pytest.approx(amount / 2, abs=4e-3)
 
 
@@ -181,10 +183,12 @@ def test_jpeg_is_near_pils(cat, quality, grey):
     pixels = (clean[0] * 255).round().byte().permute(1, 2, 0).numpy()
     file = io.BytesIO()
     Image.fromarray(pixels.squeeze()).save(file, "JPEG", quality=quality)
-    peer = torch.from_numpy(np.array(Image.open(file)).reshape(pixels.shape)).permute(2, 0, 1) / 255
+    reference = (
+        torch.from_numpy(np.array(Image.open(file)).reshape(pixels.shape)).permute(2, 0, 1) / 255
+    )
     ours = Jpeg(0, quality)(clean, seeded())
-    assert realised_sigma(ours, peer[None]) < 0.4 * realised_sigma(peer[None], clean)
-    assert realised_sigma(ours, clean) > 0.8 * realised_sigma(peer[None], clean)
+    assert realised_sigma(ours, reference[None]) < 0.4 * realised_sigma(reference[None], clean)
+    assert realised_sigma(ours, clean) > 0.8 * realised_sigma(reference[None], clean)
 
 
 def test_jpeg_follows_the_gaussian_and_is_clipped(cat):
@@ -208,7 +212,7 @@ def correlation(error, distance):
 
 
 @pytest.mark.parametrize("correlation_sigma", [0.5, 1.0, 2.5])
-def test_correlated_has_the_std_and_the_grain(correlation_sigma):
+def test_correlated_has_the_std_and_the_correlation(correlation_sigma):
     clean = flat(size=(8, 1, 300, 300))
     error = Correlated(25, correlation_sigma)(clean, seeded()) - clean
     assert error.std().item() == pytest.approx(sigma_to_unit(25), rel=0.02)
@@ -227,11 +231,11 @@ def test_correlated_is_stationary_up_to_the_border():
     np.testing.assert_allclose(spread, sigma_to_unit(25), rtol=0.06)  # 5 standard errors
 
 
-def test_correlated_draws_a_grain_per_image():
+def test_correlated_draws_a_correlation_per_image():
     clean = flat(size=(2, 1, 200, 200))
     error = Correlated(25, [0.2, 4.0])(clean, seeded(3)) - clean
-    grains = [correlation(image, 1) for image in error]
-    assert abs(grains[0] - grains[1]) > 0.01
+    correlations = [correlation(image, 1) for image in error]
+    assert abs(correlations[0] - correlations[1]) > 0.01
     np.testing.assert_allclose(error.std((1, 2, 3)), sigma_to_unit(25), rtol=0.1)
 
 

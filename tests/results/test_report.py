@@ -71,8 +71,8 @@ class Page(HTMLParser):
 
 
 def report(folder, sets, sigmas=(25,), protocol=None, baselines=None, net=model, count=2):
-    protocol, extremes = protocol or Kair(), BestAndWorst(count)
-    rows = evaluate(net, sets, protocol, sigmas, baselines or {}, "cpu", [extremes])
+    protocol, best_and_worst = protocol or Kair(), BestAndWorst(count)
+    rows = evaluate(net, sets, protocol, sigmas, baselines or {}, "cpu", [best_and_worst])
     record = {
         "checkpoint": "runs/<b>best</b>.ckpt",
         "protocol": protocol.name,
@@ -82,8 +82,8 @@ def report(folder, sets, sigmas=(25,), protocol=None, baselines=None, net=model,
         "environment": environment() | {"command": "evaluate.py data=<i>"},
     }
     record = json.loads(json.dumps(record))
-    path = write_report(folder / "report", record, extremes)
-    return SimpleNamespace(path=path, page=Page(path), rows=rows, extremes=extremes)
+    path = write_report(folder / "report", record, best_and_worst)
+    return SimpleNamespace(path=path, page=Page(path), rows=rows, best_and_worst=best_and_worst)
 
 
 def fade(noisy, sigma):
@@ -151,14 +151,14 @@ def test_a_protocol_without_sigma_has_no_such_column(tmp_path):
     assert "worst 1" not in made.page.text  # the only image is neither
 
 
-def test_only_the_extremes_are_kept(tmp_path):
+def test_only_the_best_and_worst_are_kept(tmp_path):
     names = [f"n{i}" for i in range(9)]
     made = report(tmp_path, {"cats": images(3, names)}, (15, 25), count=2)
     for sigma in (15, 25):
         psnrs = {row["image"]: row["psnr"] for row in made.rows
                  if row["method"] == "restored" and row["sigma"] == sigma}  # fmt: skip
         order = sorted(psnrs, key=psnrs.get)
-        kept = [one.key["image"] for one in made.extremes.examples["cats", sigma]]
+        kept = [one.key["image"] for one in made.best_and_worst.examples["cats", sigma]]
         assert kept == order[:2] + order[-2:]
     shown = re.findall(r"(worst|best) (\d)</span>(n\d)", made.path.read_text())
     assert [(kind, number) for kind, number, _ in shown[:4]] == [

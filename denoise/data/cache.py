@@ -68,9 +68,7 @@ def decode(
     return _partition(_open(store, files))
 
 
-def _partition(
-    outcomes: Iterable[Outcome],
-) -> Decoded:
+def _partition(outcomes: Iterable[Outcome]) -> Decoded:
     images, errors = {}, {}
     for file, outcome in outcomes:
         if isinstance(outcome, ImageError):

@@ -22,15 +22,16 @@ def reads(monkeypatch):
     return names
 
 
-def test_cache_equals_memory_and_is_reused(image_folder, tmp_path, reads):
+@pytest.mark.parametrize("limit", [1e-6, 1e-3], ids=["none", "one"])  # images within it
+def test_cache_equals_memory_and_is_reused(image_folder, tmp_path, reads, limit):
     (image_folder / "bad.png").write_bytes(b"nothing")
     options = {"path": str(image_folder), "channels": 3, "on_error": "skip"}
     inside = Folder(**options, cache_dir=str(tmp_path / "cache"), memory_limit=1)
     assert not (tmp_path / "cache").exists()
     reads.clear()
-    mapped = Folder(**options, cache_dir=str(tmp_path / "cache"), memory_limit=1e-6)
+    mapped = Folder(**options, cache_dir=str(tmp_path / "cache"), memory_limit=limit)
     assert reads == ["bad.png", "img1.png", "img2.PNG", "img10.png"]
-    again = Folder(**options, cache_dir=str(tmp_path / "cache"), memory_limit=1e-6)
+    again = Folder(**options, cache_dir=str(tmp_path / "cache"), memory_limit=limit)
     assert len(reads) == 4
     for images in (mapped, again):
         assert_equal_images(images.clean, inside.clean)

@@ -56,6 +56,11 @@ def process(tmp_path):
     return run
 
 
+def size(path):
+    with Image.open(path) as picture:
+        return picture.size
+
+
 def test_own_attention_learns(example):
     printed = example("own_attention.py", "12")
     noisy, restored = re.findall(r"([\d.]+) dB", printed)
@@ -66,7 +71,7 @@ def test_restored_picture_has_its_size(example, photos, tmp_path):
     save(tmp_path / "a.ckpt", plain())
     printed = example("restore_picture.py", "a.ckpt", "photos/cat.png", "clean.png")
     assert "grey levels" in printed
-    assert Image.open(tmp_path / "clean.png").size == Image.open(photos / "cat.png").size
+    assert size(tmp_path / "clean.png") == size(photos / "cat.png")
 
 
 @pytest.mark.slow
@@ -96,4 +101,4 @@ def test_measuring_prints_averages(process, photos, tmp_path):
 def test_export_runs_without_torch(process, photos, tmp_path):
     save(tmp_path / "a.ckpt", plain())
     process("export_and_run.py", "a.ckpt", "photos/cat.png", "clean.png")
-    assert Image.open(tmp_path / "clean.png").size == Image.open(photos / "cat.png").size
+    assert size(tmp_path / "clean.png") == size(photos / "cat.png")

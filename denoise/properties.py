@@ -38,8 +38,8 @@ class MixerProperties:
 class Mixer(nn.Module):
     """Attention of a block: maps (B, C, H, W) to the same shape, at any H and W from 1.
 
-    It is made from (dim, num_heads, block_index, *, own options), where `block_index` is the place
-    of the block in its level, and sets `properties` when it is made.
+    It is made from `(dim, num_heads, block_index, *, own options)`, where `block_index` is the
+    place of the block in its level, and sets `properties` when it is made.
     """
 
     properties: MixerProperties

@@ -1,8 +1,11 @@
 """The losses against numpy, and their gradients."""
 
+from inspect import signature
+
 import numpy as np
 import pytest
 import torch
+from harness import config
 
 from denoise.losses import Charbonnier, PSNRLoss
 from denoise.metrics import psnr
@@ -41,3 +44,10 @@ def test_identical_images_have_a_finite_gradient(loss):
     image = torch.rand(2, 3, 4, 4, requires_grad=True)
     loss(image, image.detach()).backward()
     assert torch.equal(image.grad, torch.zeros_like(image))
+
+
+@pytest.mark.parametrize(("option", "loss"), [("charbonnier", Charbonnier), ("psnr", PSNRLoss)])
+def test_configs_state_every_option_with_its_default(option, loss):
+    stated = dict(config(f"loss={option}").loss)
+    assert stated.pop("_target_") == f"denoise.losses.{loss.__name__}"
+    assert stated == {name: p.default for name, p in signature(loss).parameters.items()}

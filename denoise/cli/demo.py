@@ -56,10 +56,6 @@ def build(config: DictConfig, folder: Path) -> Any:
     Raises:
         ValueError: without gradio, or without a model.
     """
-    try:
-        import gradio
-    except ImportError as error:
-        raise ValueError("the page needs gradio: pip install '.[demo]'") from error
     models = find_models(Path(config.checkpoint))
     device = choose_device(config.device)
 
@@ -71,7 +67,11 @@ def build(config: DictConfig, folder: Path) -> Any:
         restorer = Restorer(net.to(device), model["in_channels"], memory=memory)
         return restorer, model["sigma_map"]
 
-    load(next(iter(models)))  # what cannot be opened is told now
+    load(next(iter(models)))  # what cannot be opened is reported now
+    try:
+        import gradio
+    except ImportError as error:
+        raise ValueError("the page needs gradio: pip install '.[demo]'") from error
 
     def run(path: str | None, noise: str, sigma: float, model: str) -> tuple:
         if path is None:

@@ -4,7 +4,13 @@ import sys
 from collections.abc import Sequence
 
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import ConfigCompositionException, HydraException, InstantiationException
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+    OverrideParseException,
+)
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -33,6 +39,13 @@ def explain(error: BaseException, command: str, arguments: Sequence[str]) -> str
         key = getattr(error.__cause__, "full_key", None)
         if key and (known := renamed(key) or _siblings(key, command, arguments)):
             return f"there is no option '{key}'; {known}"
+    if isinstance(error, MissingConfigException) and (
+        known := renamed(str(error.missing_cfg_file))
+    ):
+        return f"there is no option '{error.missing_cfg_file}'; {known}"
+    if isinstance(error, OverrideParseException):
+        reason = str(error.message).splitlines()[0]
+        return f"{error.override} cannot be read ({reason}): quote special characters"
     if isinstance(error, HydraException):
         return " ".join(str(error).split("\nConfig search path")[0].split())
     if isinstance(error, OmegaConfBaseException):

@@ -92,7 +92,7 @@ def _keep_or_quote(value: str) -> str:
     if not re.fullmatch(_QUOTED, value):
         return _quote(value)
     mark, text = value[0], value[1:-1]
-    return mark + os.path.expanduser(text) + mark
+    return _quote(text.replace(f"\\{mark}", mark)) if text.startswith("~") else value
 
 
 def _quote(value: str) -> str:

@@ -29,8 +29,13 @@ def test_what_is_refused(command):
         command("benchmark")
 
 
+def test_an_option_of_several_mixers_is_left_out():
+    assert list(mixers(["swin", "per_level"])) == ["swin"]
+    assert list(mixers("swin")) == ["swin"]
+
+
+@pytest.mark.slow
 def test_every_single_mixer_is_made():
     made = FACTORY.mixers()
     assert {"mdta", "swin", "none"} < made.keys()
     assert "per_level" not in made
-    assert list(mixers("swin")) == ["swin"]

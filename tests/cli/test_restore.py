@@ -246,7 +246,7 @@ def test_what_cannot_be_written_is_not_restored(
         (["input=photo.png", "output=x.png", "sigma=nan"], "sigma=nan is no strength of noise"),
         (["input=photo.png", "output=x.png", "sigma=-5"], "sigma=-5 is no strength of noise"),
         (["input=photo.png", "output=x.png", "sigma=low"], "sigma=low is no strength of noise"),
-        (["input=photo.png", "output=x.png", "strength=much"], "strength=much is no number"),
+        (["input=photo.png", "output=x.png", "strength=much"], "strength=much is not a number"),
         (["input=photo.png", "output=x.png", "ensemble=no"], "ensemble=no is neither true nor"),
         (["input=photo.png", "output=x.png", "device=tpu"], "device=tpu cannot be used here"),
         (["input=photo.png", "output=x.png", "strength=2"], "strength=2"),

@@ -78,8 +78,8 @@ def test_plain_paths_null_and_interpolations_stay(monkeypatch):
     assert made.train.folder.path == "data/x y"
 
 
-def test_the_home_folder_is_expanded(monkeypatch):
-    monkeypatch.setenv("HOME", "/home/o'neill & sons")
+def test_the_home_folder_is_expanded(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path / "o'neill & sons"))
     for path in ("~/x, y", "'~/x, y'", '"~/x, y"', "~"):
         found = str(value_of(quote_path(f"input={path}", sweep=False)))
         assert found == os.path.expanduser(path.strip("\"'"))

@@ -102,7 +102,8 @@ def test_the_installed_commands_run(run_installed):
     assert "cat" in run_installed([*COMMAND, "evaluate", checkpoint, *photos])
     run_installed([*COMMAND, "restore", checkpoint, "input=photos/cat.png", "output=clean.png"])
     run_installed([*COMMAND, "export", checkpoint, "output=exported"])
-    assert Image.open(folder / "clean.png").size == (50, 40)
+    with Image.open(folder / "clean.png") as image:
+        assert image.size == (50, 40)
     assert (folder / "exported" / "model.safetensors").is_file()
 
 

@@ -56,8 +56,11 @@ def load_model(path: str | Path) -> tuple[nn.Module, Config]:
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
     except Exception as error:
+        cause: BaseException = error  # Hydra only says which target failed
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
         raise CheckpointError(
-            f"{path}: config and weights make no model: {first_line(error)}"
+            f"{path}: config and weights make no model: {first_line(cause)}"
         ) from error
     return net.eval(), config
 

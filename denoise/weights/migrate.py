@@ -25,7 +25,7 @@ RENAMED_OPTIONS: dict[str, dict[str, str]] = {
     "denoise.noise.synthetic.Correlated": {"grain": "correlation_sigma"},
 }
 # Target of 0.2: options of 0.1 that only set the first weights, which a checkpoint overwrites.
-DROPPED_OPTIONS: dict[str, set[str]] = {}
+DROPPED_OPTIONS = {"denoise.norm.DyT": {"init"}, "denoise.norm.Derf": {"init"}}
 
 
 def migrate(node: Any) -> Any:

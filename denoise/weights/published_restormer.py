@@ -1,7 +1,7 @@
 """Weights as the authors of Restormer publish them: the config is read from names and shapes."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -10,21 +10,21 @@ STAGES = ("encoder_level1", "encoder_level2", "encoder_level3", "latent")
 
 
 def is_published(contents: Any) -> bool:
-    """Tell whether the contents of a file are those of a published Restormer."""
+    """Return whether the contents of a file are those of a published Restormer."""
     return {"patch_embed.proj.weight", "encoder_level1.0.attn.temperature"} <= _state(
         contents
     ).keys()
 
 
 def published_model(contents: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Give the weights as named here, and a resolved config that builds their net.
+    """Return the weights as named here, and a resolved config that builds their net.
 
     Args:
         contents: a state dict, by itself or under "params" or "params_ema".
 
     Raises:
         KeyError: naming the first weight that is missing.
-        ValueError: where no width of the feed-forward fits all levels.
+        ValueError: if no expansion of the feed-forward fits all levels.
     """
     state = _state(contents)
     dim, in_channels = state["patch_embed.proj.weight"].shape[:2]
@@ -32,7 +32,7 @@ def published_model(contents: Mapping[str, Any]) -> tuple[dict[str, Tensor], dic
     bias = blocks[0] + "attn.qkv.bias" in state
     centred = blocks[0] + "norm1.body.bias" in state
     hidden = [state[block + "ffn.project_in.weight"].shape[0] // 2 for block in blocks]
-    parts = {
+    parts: dict[str, dict[str, Any]] = {
         "attention": {"_target_": "denoise.attention.mdta.MDTA", "bias": bias},
         "norm": {"_target_": f"denoise.norm.LayerNorm{'' if centred else 'BiasFree'}"},
         "feedforward": {
@@ -58,8 +58,8 @@ def published_model(contents: Mapping[str, Any]) -> tuple[dict[str, Tensor], dic
 
 
 def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the entries of a published 4-level Restormer state dict to this module's."""
-    renames = [
+    """Return a published 4-level Restormer state dict with the names of the backbone here."""
+    renames: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
         (r"^patch_embed\.proj\.", "embed."),
         (r"^(en|de)coder_level(\d)\.", lambda m: f"{m[1]}coder.{int(m[2]) - 1}."),
         (r"^latent\.", "encoder.3."),
@@ -79,7 +79,7 @@ def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _state(contents: Any) -> dict[str, Any]:
-    """Find the state dict, without the prefix that training on several devices leaves."""
+    """Return the state dict without the prefix that training on several devices leaves."""
     for key in ("params_ema", "params", "state_dict"):
         if isinstance(contents, Mapping) and isinstance(contents.get(key), Mapping):
             contents = contents[key]
@@ -89,12 +89,12 @@ def _state(contents: Any) -> dict[str, Any]:
 
 
 def _length(state: Mapping[str, Tensor], stage: str) -> int:
-    """Count the blocks of a stage."""
+    """Return the number of blocks of a stage."""
     return len({found[1] for name in state if (found := re.match(rf"{stage}\.(\d+)\.", name))})
 
 
 def _expansion(widths: list[int], hidden: list[int]) -> float:
-    """Find the shortest factor that gives these hidden widths, rounded down, of the widths."""
+    """Return the shortest factor of the widths that gives these hidden widths, rounded down."""
     low = max(h / width for h, width in zip(hidden, widths, strict=True))
     high = min((h + 1) / width for h, width in zip(hidden, widths, strict=True))
     for digits in range(1, 12):

@@ -35,6 +35,7 @@ def test_a_config_of_before_becomes_one_of_now():
     before = {
         "noise": {"_target_": "denoise.noise.Correlated", "sigma": 25, "grain": 2.0},
         "levels": [{"_target_": "denoise.attention.unfold.UnfoldAttention", "literal": True}],
+        "norm": {"_target_": "denoise.norm.DyT", "alpha": 8.0, "init": "paper"},
         "name": "literal",
     }
     assert migrate(before) == {
@@ -44,6 +45,7 @@ def test_a_config_of_before_becomes_one_of_now():
             "correlation_sigma": 2.0,
         },
         "levels": [{"_target_": "denoise.attention.unfold.UnfoldAttention", "naive": True}],
+        "norm": {"_target_": "denoise.norm.DyT", "alpha": 8.0},
         "name": "literal",
     }
 
@@ -53,14 +55,15 @@ def test_a_config_of_now_stays():
 
 
 def test_a_checkpoint_of_before_gives_the_same_model(tmp_path):
-    resolved = plain("attention=unfold")
+    resolved = plain("attention=unfold", "norm=dyt")
     net = save(tmp_path / "new.ckpt", resolved)
     options = resolved["backbone"]["attention"]
     options["literal"] = options.pop("naive")
+    resolved["backbone"]["norm"]["init"] = "layernorm"
     checkpoint = torch.load(tmp_path / "new.ckpt", weights_only=True)
     torch.save(checkpoint | {"config": resolved}, tmp_path / "old.ckpt")
     loaded, config = load_model(tmp_path / "old.ckpt")
-    assert config["backbone"] == plain("attention=unfold")["backbone"]
+    assert config["backbone"] == plain("attention=unfold", "norm=dyt")["backbone"]
     assert load_checkpoint(tmp_path / "old.ckpt")["config"] == config
     x = torch.rand(1, 3, 9, 11)
     torch.testing.assert_close(loaded(x), net(x), rtol=0, atol=0)

@@ -1,4 +1,4 @@
-"""What tests of several rooms share: parts made from words, comparisons, a loop over pixels."""
+"""What tests of several rooms share: parts built from overrides, comparisons, odd sizes."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def make(group, *overrides):
-    """Make the part of a group that the command line with these words would use."""
+    """Instantiate the option of a group that a command with these overrides would use."""
     return instantiate(config(*overrides)[group], _convert_="all")
 
 

@@ -96,23 +96,28 @@ def descriptive_tags(exif: bytes, warnings: list[str]) -> list[tuple]:
         return []
     if any(code in parsed for code in _SUB_DIRECTORIES):
         warnings.append("TIFF files are written without the EXIF data of camera and GPS.")
-    # Pillow reads text as Latin-1, whatever it is
-    values = {code: v.encode("latin-1") if isinstance(v, str) else v for code, v in found.items()}
-    return [(code, 2 if code < 40000 else 1, len(v), v, True) for code, v in values.items()]
+    texts = {code: _as_bytes(value, "latin-1") for code, value in found.items()}
+    return [(code, 2 if code < 40000 else 1, len(v), v, True) for code, v in texts.items() if v]
 
 
 def _tiff_exif(page: tifffile.TiffPage, file: IO[bytes]) -> Image.Exif:
     exif = Image.Exif()
     for code in _DESCRIPTIVE:
-        if value := page.tags.valueof(code):
-            # of text, Pillow would write other than ASCII as "?"
-            exif[code] = value.encode() if isinstance(value, str) else bytes(value)
+        if text := _as_bytes(page.tags.valueof(code), "utf-8"):
+            exif[code] = text  # of a string, Pillow would write other than ASCII as "?"
     if found := [code for code in _SUB_DIRECTORIES if code in page.tags]:
         source = Image.Exif()
         source.endian, source.bigtiff = page.parent.byteorder, page.parent.is_bigtiff
         source.load_from_fp(file, page.offset)
         exif.update({code: source.get_ifd(code) for code in found})
     return exif
+
+
+def _as_bytes(value: object, encoding: str) -> bytes:
+    """Encode text as its reader has decoded it; nothing but text is worth keeping here."""
+    if isinstance(value, str):
+        return value.encode(encoding)
+    return value if isinstance(value, bytes) else b""
 
 
 def _normalize_exif(exif: bytes) -> bytes:

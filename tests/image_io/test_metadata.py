@@ -200,3 +200,35 @@ def test_damaged_exif_does_not_stop_the_picture(tmp_path):
     np.testing.assert_array_equal(found.pages[0], pixels)
     assert found.warnings == ["The EXIF data are damaged and left out."]
     assert found.metadata.exif is None
+
+
+@pytest.mark.parametrize("source", ["jpg", "tif"])
+def test_descriptions_that_are_numbers_are_left_out(tmp_path, source):
+    exif = struct.pack("<2sHIH", b"II", 42, 8, 2)
+    exif += struct.pack("<HHII", 0x010E, 4, 1, 2**32 - 1)  # as the number of bytes, a bomb
+    exif += struct.pack("<HHI4s", 0x0131, 2, 4, b"me\0\0") + bytes(4)
+    path = tmp_path / f"a.{source}"
+    if source == "jpg":
+        save_pil(path, noise(3), exif=b"Exif\0\0" + exif)
+    else:
+        tags = [(0x010E, 4, 1, 2**32 - 1, True), (0x0131, 2, 4, b"me\0\0", True)]
+        options = {"photometric": "rgb", "metadata": None, "software": False}
+        tifffile.imwrite(path, noise(3), extratags=tags, **options)
+    found = read_photo(path)
+    assert write_photo(found, tmp_path / "b.tif") == []
+    with tifffile.TiffFile(tmp_path / "b.tif") as tiff:
+        tags = tiff.pages.first.tags
+        assert 0x010E not in tags
+        assert tags[0x0131].value == "me"
+
+
+def test_titles_of_windows_go_through_a_tiff(tmp_path):
+    exif, title = exif_of(1), "Übung\0".encode("utf-16-le")
+    exif[40091] = title
+    save_pil(tmp_path / "a.jpg", noise(3), exif=exif.tobytes())
+    write_photo(read_photo(tmp_path / "a.jpg"), tmp_path / "b.tif")
+    write_photo(read_photo(tmp_path / "b.tif"), tmp_path / "c.png")
+    for name in ("b.tif", "c.png"):
+        with Image.open(tmp_path / name) as image:
+            image.load()
+            assert bytes(image.getexif()[40091]) == title

@@ -202,3 +202,21 @@ def test_a_page_cannot_decode_to_more_than_it_says(tmp_path):
     write_lzw(tmp_path / "a.tif", noise(1, "u2", (70, 40)), packed=bomb, compression=8)
     with pytest.raises(ImageError, match=r"a\.tif cannot be read"):
         read_photo(tmp_path / "a.tif")
+
+
+def test_wide_pixels_count_by_their_bytes(tmp_path):
+    pixels = np.zeros((4, 5, 8))
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack", planarconfig="contig")
+    with pytest.raises(ImageError, match=r"too large \(20 pixels, 1 pages, 1280 bytes\): set max_"):
+        read_photo(tmp_path / "a.tif", max_pixels=20)
+    assert read_photo(tmp_path / "a.tif", max_pixels=40).pages[0].shape == (4, 5, 1)
+
+
+def test_depths_without_a_type_are_named(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", noise(1, "u2")[..., 0])
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        struct.pack_into("<H", content, tiff.pages.first.tags[258].valueoffset, 40)
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(ImageError, match="TIFF of 1 channels of 40 bits: save 8 or 16"):
+        read_photo(tmp_path / "a.tif")

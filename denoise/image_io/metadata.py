@@ -4,6 +4,7 @@ import re
 import struct
 from dataclasses import dataclass, field
 from typing import IO, Any
+from warnings import catch_warnings
 
 import tifffile
 from PIL import Image
@@ -89,8 +90,9 @@ def descriptive_tags(exif: bytes, warnings: list[str]) -> list[tuple]:
     """Return what a TIFF keeps of EXIF, as extratags of tifffile: maker, date, author and so on."""
     parsed = Image.Exif()
     try:
-        parsed.load(exif)
-        found = {code: parsed[code] for code in _DESCRIPTIVE if code in parsed}
+        with catch_warnings(action="error"):  # which Pillow raises on values that are cut off
+            parsed.load(exif)
+            found = {code: parsed[code] for code in _DESCRIPTIVE if code in parsed}
     except Exception:  # as above
         warnings.append(DAMAGED)
         return []

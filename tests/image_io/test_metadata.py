@@ -232,3 +232,11 @@ def test_titles_of_windows_go_through_a_tiff(tmp_path):
         with Image.open(tmp_path / name) as image:
             image.load()
             assert bytes(image.getexif()[40091]) == title
+
+
+def test_exif_that_are_cut_off_are_not_written_to_a_tiff(tmp_path):
+    exif = exif_of(1).tobytes()[6:76]
+    (warning,) = write_photo(photo_of(noise(3), metadata=Metadata(exif=exif)), tmp_path / "a.tif")
+    assert warning == "The EXIF data are damaged and left out."
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        assert 0x013B not in tiff.pages.first.tags

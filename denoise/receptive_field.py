@@ -1,4 +1,4 @@
-"""Which input pixels decide an output pixel, layer by layer: what exact tiling relies on."""
+"""Which input pixels decide an output pixel, layer by layer: the basis of exact tiling."""
 
 import math
 from abc import ABC, abstractmethod
@@ -14,12 +14,19 @@ class ReceptiveField(ABC):
     ends of the image).
     """
 
-    alignment: int = 1
-    min_size: int = 1
+    @property
+    def alignment(self) -> int:
+        """Return the period of the layer's grid in pixels."""
+        return 1
+
+    @property
+    def min_size(self) -> int:
+        """Return the least length in pixels at which a crop behaves like a longer axis."""
+        return 1
 
     @abstractmethod
     def input_range(self, first: int, last: int, length: int) -> tuple[int, int]:
-        """Give the first and last input pixel that outputs `first` to `last` depend on.
+        """Return the first and the last input pixel that outputs `first` to `last` depend on.
 
         Args:
             first: first output pixel.
@@ -35,7 +42,7 @@ class Radius(ReceptiveField):
     radius: int
 
     def input_range(self, first: int, last: int, length: int) -> tuple[int, int]:
-        """Give the interval, see `ReceptiveField`."""
+        """Return the interval, see `ReceptiveField`."""
         return max(0, first - self.radius), min(length - 1, last + self.radius)
 
 
@@ -52,13 +59,13 @@ class Neighborhood(ReceptiveField):
         return self.kernel * self.dilation
 
     def input_range(self, first: int, last: int, length: int) -> tuple[int, int]:
-        """Give the interval, see `ReceptiveField`."""
+        """Return the interval, see `ReceptiveField`."""
         step = self.dilation
         kernel = max(1, min(self.kernel, length // step))
 
-        def start(place: int) -> int:
-            count = -(-(length - place % step) // step)
-            return place % step + step * min(max(place // step - kernel // 2, 0), count - kernel)
+        def start(pixel: int) -> int:
+            count = -(-(length - pixel % step) // step)
+            return pixel % step + step * min(max(pixel // step - kernel // 2, 0), count - kernel)
 
         # Pixels of every offset modulo the dilation have starts of their own.
         starts = [start(p) for p in range(first, min(last, first + step - 1) + 1)]
@@ -88,7 +95,7 @@ class Windows(ReceptiveField):
         return self.size + 1 if self.shift else 1
 
     def input_range(self, first: int, last: int, length: int) -> tuple[int, int]:
-        """Give the interval, see `ReceptiveField`."""
+        """Return the interval, see `ReceptiveField`."""
         w, s = self.size, self.shift if length > self.size else 0
         low = (first - s) // w * w + s - self.margin
         high = (last - s) // w * w + s + w - 1 + self.margin
@@ -111,7 +118,7 @@ class OverlappingWindows(ReceptiveField):
         return self.stride
 
     def input_range(self, first: int, last: int, length: int) -> tuple[int, int]:
-        """Give the interval, see `ReceptiveField`."""
+        """Return the interval, see `ReceptiveField`."""
         step = self.stride
         final = max(0, -(-(length - self.size) // step))
         low = max(0, -(-(first - self.size + 1) // step))
@@ -121,22 +128,22 @@ class OverlappingWindows(ReceptiveField):
 
 @dataclass(frozen=True)
 class Compose(ReceptiveField):
-    """One reach after another, in the order of computation."""
+    """Receptive fields one after another, in the order of computation."""
 
     parts: Sequence[ReceptiveField]
 
     @property
     def alignment(self) -> int:
-        """All parts' alignments at once."""
+        """Grids of all parts must coincide."""
         return math.lcm(*(part.alignment for part in self.parts))
 
     @property
     def min_size(self) -> int:
-        """The longest of the parts' least lengths."""
+        """The part that needs the longest axis decides."""
         return max(part.min_size for part in self.parts)
 
     def input_range(self, first: int, last: int, length: int) -> tuple[int, int]:
-        """Give the interval, see `ReceptiveField`."""
+        """Return the interval, see `ReceptiveField`."""
         for part in reversed(self.parts):
             first, last = part.input_range(first, last, length)
         return first, last
@@ -144,17 +151,17 @@ class Compose(ReceptiveField):
 
 @dataclass(frozen=True)
 class Union(Compose):
-    """Several reaches side by side on the same input."""
+    """Receptive fields side by side on the same input."""
 
     def input_range(self, first: int, last: int, length: int) -> tuple[int, int]:
-        """Give the interval, see `ReceptiveField`."""
+        """Return the interval, see `ReceptiveField`."""
         firsts, lasts = zip(*(p.input_range(first, last, length) for p in self.parts), strict=True)
         return min(firsts), max(lasts)
 
 
 @dataclass(frozen=True)
 class Downsampled(ReceptiveField):
-    """A reach among pixels that stand for two each, as below the downsampling of a U-Net."""
+    """A receptive field at half the resolution, as below the downsampling of a U-Net."""
 
     inner: ReceptiveField
 
@@ -169,6 +176,36 @@ class Downsampled(ReceptiveField):
         return 2 * self.inner.min_size
 
     def input_range(self, first: int, last: int, length: int) -> tuple[int, int]:
-        """Give the interval, see `ReceptiveField`."""
+        """Return the interval, see `ReceptiveField`."""
         low, high = self.inner.input_range(first // 2, last // 2, -(-length // 2))
         return 2 * low, min(length - 1, 2 * high + 1)
+
+
+def interior_halo(receptive_field: ReceptiveField) -> int:
+    """Return the pixels that an aligned cell far from the borders needs on each side."""
+    alignment = receptive_field.alignment
+    first, length = 2**30 * alignment, 2**31 * alignment
+    low, last = receptive_field.input_range(first, first + alignment - 1, length)
+    return max(first - low, last - (first + alignment - 1))
+
+
+def halo(receptive_field: ReceptiveField, size_multiple: int) -> int:
+    """Return the pixels that any aligned cell needs on each side, at worst.
+
+    Near a border that may be more than in the interior, where neighborhoods move inward.
+
+    Args:
+        receptive_field: of the net.
+        size_multiple: the net pads an axis to a multiple of it.
+    """
+    alignment = math.lcm(receptive_field.alignment, size_multiple)
+    widest = interior_halo(receptive_field)
+    border = widest + receptive_field.min_size + 2 * alignment
+    for length in range(2 * border, 2 * border + alignment, size_multiple):
+        for first in range(0, length, alignment):
+            if border < first < length - border:
+                continue  # the interior
+            end = min(first + alignment, length)
+            low, last = receptive_field.input_range(first, end - 1, length)
+            widest = max(widest, first - low, last + 1 - end)
+    return widest

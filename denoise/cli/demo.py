@@ -85,8 +85,8 @@ def build(config: DictConfig, folder: Path) -> Any:
         given = clean if noise == NONE else add_noise(clean, noise, sigma)
         restored, report = restorer(given, sigma if asks else None)
         H, W = clean.shape[:2]
-        lines = [f"{H * W / 1e6:.2f} Mpx in {time.perf_counter() - started:.1f} s, {report.how}"]
-        lines += report.notes
+        lines = [f"{H * W / 1e6:.2f} Mpx in {time.perf_counter() - started:.1f} s, {report.method}"]
+        lines += report.warnings
         if noise != NONE:
             for name, image in {"noisy": given, "restored": restored}.items():
                 pair = as_tensor(image), as_tensor(clean)

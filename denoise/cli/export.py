@@ -1,11 +1,12 @@
-"""Hand a model over: python scripts/export.py checkpoint=PATH output=FOLDER format=[onnx]."""
+"""Export a model: python scripts/export.py checkpoint=PATH output=FOLDER format=[onnx]."""
 
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from denoise.backbone.restormer import Restormer
 from denoise.cli.hydra_main import hydra_main
-from denoise.export.export_model import hand_over
+from denoise.export.export_model import export_model
 from denoise.malloc import tune_malloc
 from denoise.results.model_card import results_of
 from denoise.results.tables import echo
@@ -19,14 +20,16 @@ def main(config: DictConfig) -> None:
     checkpoint, output = Path(config.checkpoint), Path(config.output)
     formats = list(config.format) if OmegaConf.is_list(config.format) else [config.format]
     net, trained = load_model(checkpoint)
+    if not isinstance(net, Restormer):
+        raise ValueError(f"{checkpoint}: {type(net).__name__} cannot be exported, a Restormer can")
     record = results_of(checkpoint)
-    made = hand_over(net, trained, record, formats, output, overwrite=config.overwrite)
-    for form, found in made["checks"].items():
+    exported = export_model(net, trained, record, formats, output, overwrite=config.overwrite)
+    for form, found in exported["checks"].items():
         figures = ", ".join(f"{size} {difference:.1e}" for size, difference in found.items())
         echo(f"{form}: differs from the model by at most {figures}")
-    for form, reason in made["refused"].items():
+    for form, reason in exported["skipped"].items():
         echo(f"{form}: not exported: {reason}")
-    echo(f"written to {output}: README.md, model.json, {', '.join(made['files'])}")
+    echo(f"written to {output}: README.md, model.json, {', '.join(exported['files'])}")
 
 
 if __name__ == "__main__":

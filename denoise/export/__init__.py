@@ -1,1 +1,1 @@
-"""Handing a model over: files that other programs load, and a runner that needs no torch."""
+"""Export a model: files that other programs load, and a runner without torch."""

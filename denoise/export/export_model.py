@@ -1,4 +1,4 @@
-"""Everything of a model in one folder: weights, programs, runner and card, checked as written."""
+"""Export a model to one folder: weights, programs, runner and card, checked as written."""
 
 import json
 import os
@@ -9,34 +9,34 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from torch import nn
-
+from denoise.backbone.restormer import Restormer
 from denoise.evaluation.complexity import model_complexity
 from denoise.export import runner
 from denoise.export.onnx import write_onnx
 from denoise.export.torch_export import (
     ExportError,
-    Interface,
-    capture,
+    ModelSpec,
     check,
-    interface,
-    smallest_side,
+    model_spec,
+    smallest_size,
+    trace,
     write_pt2,
 )
+from denoise.inference import tile_grid
 from denoise.results.model_card import model_card
 
 FILES = {
     "safetensors": ("model.safetensors", "config.json"),
-    "onnx": ("model.onnx", "run.py"),
+    "onnx": ("model.onnx", "run.py", "tile_grid.py"),
     "pt2": ("model.pt2",),
 }
-ABOUT = ("README.md", "model.json")
-KEPT = ("name", "seed", "sigma", "channels", "noise", "loss", "patch", "batch", "backbone")
+CARD = ("README.md", "model.json")
+CONFIG_KEYS = ("name", "seed", "sigma", "channels", "noise", "loss", "patch", "batch", "backbone")
 PACKAGES = ("torch", "onnx", "onnxruntime", "safetensors")
 
 
-def hand_over(
-    net: nn.Module,
+def export_model(
+    net: Restormer,
     config: Mapping[str, Any],
     record: Mapping[str, Any] | None,
     formats: Sequence[str],
@@ -55,7 +55,7 @@ def hand_over(
         overwrite: whether to replace the files of an earlier export, those of other formats too.
 
     Returns:
-        What model.json holds: files, refused (reasons by format), interface and checks (largest
+        What model.json holds: files, skipped (reasons by format), spec and checks (largest
         differences from the net by format and size).
 
     Raises:
@@ -65,71 +65,82 @@ def hand_over(
     unknown = [name for name in formats if name not in FILES]
     if unknown or not formats:
         raise ValueError(f"format={unknown or formats}: choose from {', '.join(FILES)}")
-    names = [*ABOUT, *(name for files in FILES.values() for name in files)]
+    names = [*CARD, *(name for files in FILES.values() for name in files)]
     there = [name for name in names if (folder / name).exists()]
     if there and not overwrite:
         raise ValueError(f"{folder} has {', '.join(there)}: give overwrite=true or another folder")
     folder.mkdir(parents=True, exist_ok=True)
     net = net.float()
-    with TemporaryDirectory(prefix=".export-", dir=folder) as place:
-        draft = Path(place)
-        about, checks, refused = _write(net, config, [*dict.fromkeys(formats)], draft)
-        done = [name for name in formats if name not in refused]
+    with TemporaryDirectory(prefix=".export-", dir=folder) as temporary:
+        draft = Path(temporary)
+        spec, checks, skipped = _write(net, config, [*dict.fromkeys(formats)], draft)
+        done = [name for name in formats if name not in skipped]
         if not done:
-            reasons = (f"{name}: {reason}" for name, reason in refused.items())
+            reasons = (f"{name}: {reason}" for name, reason in skipped.items())
             raise ValueError(f"nothing could be exported: {'; '.join(reasons)}")
-        made = {
+        exported = {
             "files": [name for form in done for name in FILES[form]],
-            "refused": refused,
-            "interface": about and about._asdict(),
+            "skipped": skipped,
+            "spec": spec and spec.flat(),
             "checks": checks,
             "packages": _packages(),
         }
-        (draft / "model.json").write_text(json.dumps(made, indent=1) + "\n")
+        (draft / "model.json").write_text(json.dumps(exported, indent=1) + "\n")
         complexity = model_complexity(net, config["backbone"]["in_channels"])
-        (draft / "README.md").write_text(model_card(net, config, record, complexity, made))
+        (draft / "README.md").write_text(model_card(net, config, record, complexity, exported))
         mode = (draft / "README.md").stat().st_mode
         for name in names:
             if (draft / name).exists():
-                (draft / name).chmod(mode)  # safetensors keeps its file to its writer
+                (draft / name).chmod(mode)  # safetensors writes files that only their owner reads
                 os.replace(draft / name, folder / name)
             else:
                 (folder / name).unlink(missing_ok=True)  # of an earlier export
-    return made
+    return exported
 
 
 def _write(
-    net: nn.Module, config: Mapping[str, Any], formats: Sequence[str], draft: Path
-) -> tuple[Interface | None, dict[str, dict[str, float]], dict[str, str]]:
-    """Write the formats that can be; give interface, checks and the reasons of the others."""
-    channels = config["backbone"]["in_channels"], config["backbone"]["out_channels"]
-    about, program, failure = None, None, None
-    checks, refused = {}, {}
-    if set(formats) - {"safetensors"}:
+    net: Restormer, config: Mapping[str, Any], formats: Sequence[str], draft: Path
+) -> tuple[ModelSpec | None, dict[str, dict[str, float]], dict[str, str]]:
+    """Write the formats that can be; return spec, checks and why the others are skipped."""
+    checks: dict[str, dict[str, float]] = {}
+    skipped: dict[str, str] = {}
+    if "safetensors" in formats:
         try:
-            program = capture(net, channels[0])
-            about = interface(net, *channels, smallest_side(program, net, channels[0]))
+            write_weights(net, config, draft / FILES["safetensors"][0])
         except ExportError as error:
-            failure = error
-    for form in formats:
+            skipped["safetensors"] = str(error)
+    programs = [form for form in formats if form != "safetensors"]
+    if not programs:
+        return None, checks, skipped
+    channels = config["backbone"]["in_channels"], config["backbone"]["out_channels"]
+    try:
+        program = trace(net, channels[0])
+        spec = model_spec(net, *channels, smallest_size(program, net, channels[0]))
+    except ExportError as error:
+        return None, checks, skipped | dict.fromkeys(programs, str(error))
+    for form in programs:
         path = draft / FILES[form][0]
         try:
-            if form == "safetensors":
-                write_weights(net, config, path)
-                continue
-            if failure is not None:
-                raise failure
-            run = write_pt2(program, path) if form == "pt2" else write_onnx(program, about, path)
-            checks[form] = check(run, net, about)
+            run = write_pt2(program, path) if form == "pt2" else write_onnx(program, spec, path)
+            checks[form] = check(run, net, spec)
             if form == "onnx":
-                shutil.copyfile(runner.__file__, draft / "run.py")
+                write_runner(draft)
         except ExportError as error:
             path.unlink(missing_ok=True)
-            refused[form] = str(error)
-    return about, checks, refused
+            skipped[form] = str(error)
+    return spec, checks, skipped
 
 
-def write_weights(net: nn.Module, config: Mapping[str, Any], path: Path) -> None:
+def write_runner(folder: Path) -> None:
+    """Write run.py, and beside it the tile grid that it shares with restoring."""
+    source, shared = Path(runner.__file__).read_text(), Path(tile_grid.__file__)
+    package = f"from {tile_grid.__name__} import"
+    assert package in source
+    (folder / "run.py").write_text(source.replace(package, f"from {shared.stem} import"))
+    shutil.copyfile(shared, folder / shared.name)
+
+
+def write_weights(net: Restormer, config: Mapping[str, Any], path: Path) -> None:
     """Write the weights, and beside them config.json, from which load_model builds the net.
 
     Raises:
@@ -141,7 +152,7 @@ def write_weights(net: nn.Module, config: Mapping[str, Any], path: Path) -> None
         raise ExportError("safetensors is not installed: pip install '.[export]'") from error
     state = {name: weight.contiguous() for name, weight in net.state_dict().items()}
     save_file(state, path, {"format": "pt"})
-    kept = {key: config[key] for key in KEPT if key in config}
+    kept = {key: config[key] for key in CONFIG_KEYS if key in config}
     kept["train"] = list(config.get("train") or [])  # names alone: no paths of this machine
     path.with_name("config.json").write_text(json.dumps(kept, indent=1) + "\n")
 

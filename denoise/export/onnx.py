@@ -1,4 +1,4 @@
-"""A program as ONNX, for onnxruntime and whatever else reads it."""
+"""Write a torch.export program as ONNX, for onnxruntime and other runtimes."""
 
 import os
 from pathlib import Path
@@ -8,18 +8,18 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from denoise.export.torch_export import ExportError, Interface, Run, quiet, reason
+from denoise.export.torch_export import ExportError, ModelSpec, Run, quiet, reason
 
-AXES = {"noisy": ["batch", None, "height", "width"], "sigma": ["batch"]}
-AXES["restored"] = AXES["noisy"]
+IMAGE = ["batch", None, "height", "width"]
+AXES: dict[str, list[str | None]] = {"noisy": IMAGE, "sigma": ["batch"], "restored": IMAGE}
 
 
-def write_onnx(program: ExportedProgram, about: Interface, path: Path) -> Run:
-    """Write a program as one ONNX file with its interface as metadata; give what the file holds.
+def write_onnx(program: ExportedProgram, spec: ModelSpec, path: Path) -> Run:
+    """Write a program as one ONNX file with its spec as metadata; return what runs the file.
 
     Args:
-        program: of `capture`.
-        about: written as metadata_props, for the runner.
+        program: of `trace`.
+        spec: written as metadata_props, for the runner.
         path: of the file.
 
     Raises:
@@ -30,10 +30,10 @@ def write_onnx(program: ExportedProgram, about: Interface, path: Path) -> Run:
         import onnxscript  # noqa: F401  (the exporter's)
     except ImportError as error:
         raise ExportError(f"{error.name} is not installed: pip install '.[export]'") from error
-    names = ["noisy", "sigma"][: 1 + about.sigma_map]
+    names = ["noisy", "sigma"][: 1 + spec.sigma_map]
     try:
         with quiet():
-            made = torch.onnx.export(
+            exported = torch.onnx.export(
                 program,
                 input_names=names,
                 output_names=["restored"],
@@ -44,8 +44,9 @@ def write_onnx(program: ExportedProgram, about: Interface, path: Path) -> Run:
             )
     except Exception as error:
         raise ExportError(f"torch.onnx fails: {_cause(error)}") from error
-    _describe(made.model, about)
-    made.save(path, external_data=False)
+    assert exported is not None  # without f it is returned
+    _describe(exported.model, spec)
+    exported.save(path, external_data=False)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 4
@@ -60,26 +61,26 @@ def write_onnx(program: ExportedProgram, about: Interface, path: Path) -> Run:
     return run
 
 
-def _describe(model: Any, about: Interface) -> None:
-    """Name the axes, write the interface and leave out the paths of this machine."""
+def _describe(model: Any, spec: ModelSpec) -> None:
+    """Name the axes, write the spec and leave out the paths of this machine."""
     for node in model.graph.all_nodes():
         node.metadata_props.clear()
         for value in node.outputs:
             value.metadata_props.clear()
             if not value.is_graph_output():
-                value.shape = None  # in names of the exporter's
+                value.shape = None  # named by the exporter
     for value in (*model.graph.inputs, *model.graph.outputs):
         value.metadata_props.clear()
         names = zip(AXES[value.name], value.shape, strict=True)
         value.shape = type(value.shape)([name or size for name, size in names])
     model.graph.metadata_props.clear()
     model.metadata_props.clear()
-    stated = {name: str(value) for name, value in about._asdict().items() if value is not None}
+    stated = {name: str(value) for name, value in spec.flat().items() if value is not None}
     model.metadata_props.update(stated | {"normalisation": "[0, 1]"})
 
 
 def _remainder(self: Any, other: Any) -> Any:
-    """Translate aten.remainder.Scalar also where the scalar is a size that is left open."""
+    """Translate aten.remainder.Scalar, also where the scalar is a dynamic size."""
     from onnxscript import opset18 as op
 
     divisor = op.CastLike(other, self)
@@ -89,7 +90,7 @@ def _remainder(self: Any, other: Any) -> Any:
 
 
 def _cause(error: BaseException) -> str:
-    """Give the first line of the error at the bottom: the exporter wraps it in pages of advice."""
+    """Return the first line of the innermost error: the exporter wraps it in pages of advice."""
     while error.__cause__ is not None:
         error = error.__cause__
     return reason(error)

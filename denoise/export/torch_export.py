@@ -1,7 +1,6 @@
-"""A net as a program that needs none of this package: torch.export and ONNX, any size of image."""
+"""Trace a net into a torch.export program that takes images of any number and size."""
 
 import logging
-import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,48 +8,47 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.export import ExportedProgram
 
-from denoise.inference.tile_grid import Axis, halo
+from denoise.backbone.restormer import Restormer
+from denoise.inference.tile_grid import TileConstraints
+from denoise.inference.tiling import tile_constraints
 from denoise.properties import MixerProperties
 
-TRACED = 33  # sides of the traced image in units of the net: beyond the windows of its lowest level
+TRACED = 33  # size multiples a side of the traced image: beyond the windows of the lowest level
 TOLERANCE = 1e-4  # of a check, of images in [0, 1]
 
 Run = Callable[..., Tensor]
 
 
 class ExportError(ValueError):
-    """A net that cannot be handed over in some format."""
+    """A net that cannot be exported in some format."""
 
 
-class Interface(NamedTuple):
-    """What a caller of the program has to know, all sizes in pixels.
+class ModelSpec(NamedTuple):
+    """What a caller of the program has to know.
 
     Args:
         channels: of the noisy image.
         out_channels: of the restored image.
         sigma_map: whether it is called with sigma (B,) in grey levels too.
-        size_multiple: images are padded to multiples of it inside.
-        smallest: least height and width.
-        alignment: tiles that begin at multiples of it are computed as in the whole image.
-        halo: pixels around a tile's output that its input must hold; None where no tile is exact.
-        min_size: least side of an exact tile's input.
+        tiling: what sizes and tiles it takes.
     """
 
     channels: int
     out_channels: int
     sigma_map: bool
-    size_multiple: int
-    smallest: int
-    alignment: int
-    halo: int | None
-    min_size: int
+    tiling: TileConstraints
+
+    def flat(self) -> dict[str, int | None]:
+        """Return all entries by name, as the files state them."""
+        entries = self._asdict()
+        return entries | entries.pop("tiling")._asdict()
 
 
 @torch.no_grad()
-def capture(net: nn.Module, channels: int) -> ExportedProgram:
+def trace(net: Restormer, channels: int) -> ExportedProgram:
     """Trace a net for any number, height and width of images.
 
     Args:
@@ -82,35 +80,25 @@ def capture(net: nn.Module, channels: int) -> ExportedProgram:
     given = _placeholder(program).meta["val"].shape
     fixed = [str(given[axis]) for axis in (0, 2, 3) if isinstance(given[axis], int)]
     if fixed:
-        raise ExportError(f"torch.export settles on one size: {', '.join(fixed)}")
+        raise ExportError(f"torch.export fixes one size: {', '.join(fixed)}")
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # paths of this machine
     return program
 
 
-def interface(net: nn.Module, channels: int, out_channels: int, smallest: int) -> Interface:
-    """Describe a net to whoever calls its program."""
-    receptive_field = net.receptive_field
-    min_size = smallest if receptive_field is None else max(smallest, receptive_field.min_size)
-    return Interface(
-        channels=channels,
-        out_channels=out_channels,
-        sigma_map=net.sigma_map,
-        size_multiple=net.size_multiple,
-        smallest=smallest,
-        alignment=net.alignment,
-        halo=None if receptive_field is None else _halo(net),
-        min_size=min_size + -min_size % net.size_multiple,
-    )
+def model_spec(net: Restormer, channels: int, out_channels: int, smallest: int) -> ModelSpec:
+    """Describe a net to whoever calls its program, which takes images from `smallest` pixels."""
+    return ModelSpec(channels, out_channels, net.sigma_map, tile_constraints(net, smallest))
 
 
 @torch.no_grad()
-def smallest_side(program: ExportedProgram, net: nn.Module, channels: int) -> int:
-    """Find the least side of a square image that a program takes, by trying."""
+def smallest_size(program: ExportedProgram, net: Restormer, channels: int) -> int:
+    """Find the least side of a square image that a program takes, by bisection."""
     run = program.module()
     shape = _placeholder(program).meta["val"].shape[2:]
     ranges = [program.range_constraints[side.node.expr] for side in shape]
-    low, high = max(1, *(int(r.lower) for r in ranges)) - 1, TRACED * net.size_multiple
+    low = max(1, *(int(r.lower) for r in ranges)) - 1
+    high = TRACED * net.size_multiple
 
     def runs(side: int) -> bool:
         try:
@@ -129,14 +117,14 @@ def smallest_side(program: ExportedProgram, net: nn.Module, channels: int) -> in
 
 @torch.no_grad()
 def write_pt2(program: ExportedProgram, path: Path) -> Run:
-    """Write a program for torch.export.load, and give what the file holds."""
+    """Write a program for torch.export.load, and return the one that the file holds."""
     with quiet():
         torch.export.save(program, path)
         return torch.export.load(path).module()
 
 
 @torch.no_grad()
-def check(run: Run, net: nn.Module, about: Interface) -> dict[str, float]:
+def check(run: Run, net: Restormer, spec: ModelSpec) -> dict[str, float]:
     """Compare a program with the net at three odd sizes and one that the net need not pad.
 
     Returns:
@@ -146,13 +134,13 @@ def check(run: Run, net: nn.Module, about: Interface) -> dict[str, float]:
         ExportError: where the program fails at a size.
         ValueError: where it differs by more than TOLERANCE.
     """
-    a, step = about.smallest | 1, 2 * about.size_multiple
-    even = math.lcm(about.alignment, about.size_multiple)
-    even *= -(-a // even)
+    tiling = spec.tiling
+    a, step = tiling.smallest | 1, 2 * tiling.size_multiple
+    even = -(-a // tiling.step) * tiling.step
     found = {}
     for size in ((1, a, a + step), (3, a + 2 * step, a + 6), (2, a + 3 * step + 4, 2 * a + 12),
-                 (1, even, even + about.size_multiple)):  # fmt: skip
-        example, name = inputs(net, about.channels, size), f"{size[1]}x{size[2]}"
+                 (1, even, even + tiling.size_multiple)):  # fmt: skip
+        example, name = inputs(net, spec.channels, size), f"{size[1]}x{size[2]}"
         try:
             restored = run(*example)
         except Exception as error:
@@ -166,7 +154,7 @@ def check(run: Run, net: nn.Module, about: Interface) -> dict[str, float]:
     return found
 
 
-def inputs(net: nn.Module, channels: int, size: tuple[int, int, int]) -> tuple[Tensor, ...]:
+def inputs(net: Restormer, channels: int, size: tuple[int, int, int]) -> tuple[Tensor, ...]:
     """Make noisy images of (number, height, width), and their sigma where the net takes it."""
     number, height, width = size
     generator = torch.Generator().manual_seed(0)
@@ -175,38 +163,20 @@ def inputs(net: nn.Module, channels: int, size: tuple[int, int, int]) -> tuple[T
     return (noisy, sigma) if net.sigma_map else (noisy,)
 
 
-def _halo(net: nn.Module) -> int:
-    """Find what a tile that begins at a multiple of the alignment needs around it, at worst.
-
-    Near borders that may be more than elsewhere, where neighbourhoods move inward.
-    """
-    alignment, most = net.alignment, halo(net.receptive_field)
-    near = most + net.receptive_field.min_size + 2 * alignment
-    for length in range(2 * near, 2 * near + alignment, net.size_multiple):
-        axis = Axis(length, net.receptive_field, net.size_multiple)
-        for first in range(0, length, alignment):
-            if near < first < length - near:
-                continue  # as everywhere inside
-            end = min(first + alignment, length)
-            low, last = net.receptive_field.input_range(first, end - 1, axis.length)
-            most = max(most, first - low, last + 1 - end)
-    return most
-
-
 def _placeholder(program: ExportedProgram) -> Any:
     name = program.graph_signature.user_inputs[0]
     return next(node for node in program.graph.nodes if node.name == name)
 
 
-def reason(error: Exception) -> str:
-    """Give the line of a long message that says most."""
+def reason(error: BaseException) -> str:
+    """Return the first line of a long message."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:300]
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence the exporters' remarks on their own code."""
+    """Silence the warnings of the exporters about their own code."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

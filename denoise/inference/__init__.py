@@ -1,1 +1,1 @@
-"""Inference on images of any size: tiles, memory, ensembles. Knows torch and `properties` alone."""
+"""Restore images of any size: tiles, memory, self-ensemble, many pictures at once."""

@@ -2,23 +2,32 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from denoise.image_io.pixels import WHITE
 from denoise.inference.channels import to_image_channels, to_model_channels
-from denoise.inference.memory import choose_tile, peak_bytes
+from denoise.inference.memory import PeakMemory, choose_tile_size, fit_peak_memory
 from denoise.inference.self_ensemble import SelfEnsemble, restore_ensembled
-from denoise.inference.tile_grid import Tile, exact_side, plan_blended, plan_for
-from denoise.inference.tiling import measure_overlap, restore_tiled, seam_energy
+from denoise.inference.tile_grid import Tile, exact_tile_size, overlapping_tiles
+from denoise.inference.tiling import (
+    Read,
+    TileResult,
+    exact_tiles_of,
+    measure_overlap,
+    restore_tiled,
+    seam_energy,
+    tile_constraints,
+)
 from denoise.option_checks import check_choice
 
-RESERVE = 1.5  # resident memory over that of the tensors: a process keeps holes of what was freed
-WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.float32): 1}
+RSS_FACTOR = 1.5  # resident memory over that of tensors: a process keeps holes of what was freed
 
 
 @dataclass
@@ -26,35 +35,47 @@ class Report:
     """How an image was restored.
 
     Args:
-        how: whole, exact tiles or blended tiles.
+        method: whole, exact tiles or blended tiles.
+        pixels: of the image.
         tiles: number of them.
-        side: most pixels of a tile along an axis.
+        tile_size: most pixels of a tile along an axis.
         overlap: pixels that blended tiles share.
         deviation: largest difference of two blended tiles where they overlap, in grey levels.
         seam: energy of steps across the borders of tiles, over that beside them.
         seconds: taken.
-        notes: for the user, a sentence each.
+        warnings: for the user, a sentence each.
     """
 
-    how: str
+    method: str
+    pixels: int
     tiles: int
-    side: int
+    tile_size: int
     overlap: int
     deviation: float
     seam: float
     seconds: float
-    notes: list[str]
+    warnings: list[str]
+
+
+def format_report(report: Report) -> str:
+    """Return a line on how an image was restored, without the warnings."""
+    line = f"{report.pixels / 1e6:.2f} Mpx in {report.seconds:.1f} s, {report.method}"
+    if report.tiles > 1:
+        line += f": {report.tiles} of {report.tile_size} px, seam {report.seam:.3f} (1 is none)"
+    if report.overlap:
+        line += f", overlap {report.overlap} px, they differ by {report.deviation:.2f} grey levels"
+    return line
 
 
 class Restorer:
-    """Applies a net to pixels: whole where memory allows, else by tiles, exact ones if possible.
+    """Apply a net to pixels: whole where memory allows, else by tiles, exact ones if possible.
 
     Args:
-        net: maps noisy (B, C, H, W) in [0, 1] and sigma (B,) to restored; a backbone of ours tells
-            by itself how to be tiled.
+        net: maps noisy (B, C, H, W) in [0, 1] and sigma (B,) to restored; a backbone of this
+            package states how it can be tiled.
         channels: of the net, 1 or 3.
         memory: in bytes, for pixels and all that the net computes.
-        tiles: auto, exact (refuse what cannot be) or blended.
+        tiles: auto, exact (refuse any others) or blended.
         ensemble: whether to average over the 8 flips and rotations.
         strength: share of the result; the rest is the noisy image.
         autocast: whether the net runs in bfloat16.
@@ -77,8 +98,9 @@ class Restorer:
         self.net, self.channels, self.memory = net, channels, memory
         self.tiles, self.ensemble, self.strength = tiles, ensemble, strength
         self.autocast = autocast
-        self.size_multiple = getattr(net, "size_multiple", 1)
-        self.receptive_field = getattr(net, "receptive_field", None)
+        self.device = next(net.parameters(), torch.empty(0)).device
+        self.limits = tile_constraints(net)
+        self._peak: PeakMemory | None = None
 
     def __call__(
         self, pixels: np.ndarray, sigma: float | None, advance: Callable[[int], Any] = int
@@ -87,62 +109,76 @@ class Restorer:
 
         Args:
             pixels: (H, W, C), C 1 or 3, of uint8, uint16 or float32 in [0, 1].
-            sigma: in grey levels, for nets that ask for it.
-            advance: told the number of pixels of every piece that is done.
+            sigma: in grey levels, for nets that take it.
+            advance: called with the number of pixels of every tile that is done.
 
         Returns:
             Restored pixels of the same shape and type, and how it went.
 
         Raises:
-            ValueError: where memory does not suffice, sigma is no strength of noise, or exact tiles
-                are asked for and impossible.
+            ValueError: where memory does not suffice, sigma is not a strength of noise, or exact
+                tiles are asked for and impossible.
         """
         started = time.perf_counter()
         H, W, C = pixels.shape
-        device = next(self.net.parameters(), torch.empty(0)).device
-        notes = []
+        warnings = []
         if self.channels != C:
             kinds = {1: "grey", 3: "RGB"}
-            notes.append(f"a {kinds[C]} image through a net for {kinds[self.channels]} ones")
-        white = WHITE[pixels.dtype]
-        apart = self.channels < C  # each colour by itself
-
-        def read(top: int, bottom: int, left: int, right: int) -> Tensor:
-            part = np.array(pixels[top:bottom, left:right])
-            part = torch.from_numpy(part).to(device).float().div(white).permute(2, 0, 1)
-            return to_model_channels(part[None], self.channels)
-
+            warnings.append(f"a {kinds[C]} image through a net for {kinds[self.channels]} ones")
         if sigma is not None and not (isinstance(sigma, int | float) and 0 <= sigma < math.inf):
-            raise ValueError(f"sigma={sigma} is no strength of noise: give a number from 0")
-        tiles, side, overlap, deviation = self._cut(H, W, C, pixels.nbytes, read, sigma, notes)
-        how = "whole" if len(tiles) == 1 else "blended tiles" if overlap else "exact tiles"
-        level = None if sigma is None else torch.full((C if apart else 1,), sigma, device=device)
-        run = SelfEnsemble(self._run) if self.ensemble else self._run
-        if how == "whole":  # not padded before it is turned
-            pieces = [(0, 0, run(read(0, H, 0, W), level))]
-        elif self.ensemble and how == "exact tiles":
-            pieces = restore_ensembled(
-                self._run, read, level, tiles, self.receptive_field, self.size_multiple
-            )
-        else:
-            pieces = restore_tiled(run, read, level, tiles)
+            raise ValueError(f"sigma={sigma} is not a strength of noise: give a number from 0")
+        images = C if self.channels < C else 1  # a grey net takes the colours one by one
+        level = None if sigma is None else torch.full((images,), sigma, device=self.device)
+        read = partial(self._read, pixels)
+        tiles, tile_size, overlap, deviation = self._tile(pixels, read, level, warnings)
+        method = "whole" if len(tiles) == 1 else "blended tiles" if overlap else "exact tiles"
         out = np.empty_like(pixels)
-        for top, left, piece in pieces:
-            h, w = piece.shape[-2:]
-            place = np.s_[top : top + h, left : left + w]
-            piece = to_image_channels(piece, C)[0]
-            restored = piece.float().permute(1, 2, 0).cpu().numpy()
-            if self.strength < 1:
-                noisy = pixels[place].astype(np.float32) / white
-                restored = noisy + self.strength * (restored - noisy)
-            if white > 1:
-                restored = (restored.clip(0, 1) * white).round()
-            out[place] = restored
+        for top, left, tile_result in self._results(method, tiles, read, level, (H, W)):
+            h, w = tile_result.shape[-2:]
+            self._store(tile_result, pixels, out, np.s_[top : top + h, left : left + w])
             advance(h * w)
         view = torch.from_numpy(out[..., :1]).permute(2, 0, 1)[None]
         seam = seam_energy(view, tiles) if len(tiles) > 1 else 1.0
-        seconds = time.perf_counter() - started
-        return out, Report(how, len(tiles), side, overlap, deviation, seam, seconds, notes)
+        return out, Report(
+            method, H * W, len(tiles), tile_size, overlap, deviation, seam,
+            time.perf_counter() - started, warnings,
+        )  # fmt: skip
+
+    def _read(self, pixels: np.ndarray, top: int, bottom: int, left: int, right: int) -> Tensor:
+        """Return a rectangle as the net takes it: (B, channels, h, w) in [0, 1]."""
+        part = torch.from_numpy(np.array(pixels[top:bottom, left:right])).to(self.device)
+        part = part.float().div(WHITE[pixels.dtype]).permute(2, 0, 1)
+        return to_model_channels(part[None], self.channels)
+
+    def _results(
+        self,
+        method: str,
+        tiles: list[Tile],
+        read: Read,
+        sigma: Tensor | None,
+        size: tuple[int, int],
+    ) -> Iterable[TileResult]:
+        """Run the net, or the ensemble of it, on all tiles."""
+        run = SelfEnsemble(self._run) if self.ensemble else self._run
+        if method == "whole":  # the ensemble transforms the image before it is padded
+            return [(0, 0, run(read(0, size[0], 0, size[1]), sigma))]
+        if self.ensemble and method == "exact tiles":
+            return restore_ensembled(self._run, read, sigma, tiles, self.limits)
+        return restore_tiled(run, read, sigma, tiles)
+
+    def _store(
+        self, tile_result: Tensor, pixels: np.ndarray, out: np.ndarray, region: tuple[slice, ...]
+    ) -> None:
+        """Write (B, channels, h, w) to its region of the restored pixels."""
+        white = WHITE[pixels.dtype]
+        part = to_image_channels(tile_result, pixels.shape[2])[0]
+        restored = part.float().permute(1, 2, 0).cpu().numpy()
+        if self.strength < 1:
+            noisy = pixels[region].astype(np.float32) / white
+            restored = noisy + self.strength * (restored - noisy)
+        if white > 1:
+            restored = (restored.clip(0, 1) * white).round()
+        out[region] = restored
 
     def _run(self, noisy: Tensor, sigma: Tensor | None) -> Tensor:
         with (
@@ -151,49 +187,39 @@ class Restorer:
         ):
             return self.net(noisy, sigma).float()
 
-    def _cut(
-        self,
-        H: int,
-        W: int,
-        C: int,
-        held: int,
-        read: Any,
-        sigma: float | None,
-        notes: list[str],
+    def _tile(
+        self, pixels: np.ndarray, read: Read, sigma: Tensor | None, warnings: list[str]
     ) -> tuple[list[Tile], int, int, float]:
-        """Choose the tiles: (tiles, side, overlap, deviation)."""
+        """Choose the tiles: (tiles, tile size, overlap, deviation)."""
+        H, W, C = pixels.shape
         images = C if self.channels < C else 1
-        left = int((self.memory - 2 * held) / RESERVE) // images
+        held = 2 * pixels.nbytes
+        left = int((self.memory - held) / RSS_FACTOR) // images
         if left <= 0:
             raise ValueError(
                 f"of the memory {self.memory / 2**20:.0f} MiB are left, and the pixels alone take "
-                f"{2 * held / 2**20:.0f}: give more"
+                f"{held / 2**20:.0f}: give more"
             )
-        side = choose_tile(self.net, self.channels, H, W, left, size_multiple=self.size_multiple)
-        if side >= max(H, W) or self.tiles != "blended":
+        multiple = self.limits.size_multiple
+        if self._peak is None:
+            self._peak = fit_peak_memory(
+                self._run, self.channels, left, size_multiple=multiple, device=self.device
+            )
+        tile_size = choose_tile_size(self._peak, H, W, left, size_multiple=multiple)
+        fits = tile_size >= max(H, W)
+        if fits or self.tiles != "blended":
             try:
-                mirrored = self.ensemble and side < max(H, W)
-                return plan_for(self.net, H, W, side, mirrored=mirrored), side, 0, 0.0
+                mirrored = self.ensemble and not fits
+                tiles = exact_tiles_of(self.net, H, W, tile_size, mirrored=mirrored)
+                return tiles, tile_size, 0, 0.0
             except ValueError as error:
                 if self.tiles == "exact":
                     raise
-                notes.append(f"not exact: {error}")
-            if self.receptive_field is not None:
-                enough = peak_bytes(
-                    self.net,
-                    self.channels,
-                    *2 * [exact_side(self.receptive_field, self.size_multiple)],
-                )
-                more = (enough - left) * images * RESERVE / 2**20
-                notes.append(f"{more:.0f} MiB more would make it exact")
-        level = None if sigma is None else torch.full((images,), sigma)
-        alignment = getattr(self.net, "alignment", 1)
-        overlap, deviation = measure_overlap(
-            self._run, read, level, (H, W), side, self.size_multiple, alignment
-        )
-        return (
-            plan_blended(H, W, side, overlap, self.size_multiple, alignment),
-            side,
-            overlap,
-            deviation,
-        )
+                warnings.append(f"not exact: {error}")
+            if self.limits.halo is not None:
+                side = exact_tile_size(self.limits)
+                more = (self._peak(side, side) - left) * images * RSS_FACTOR / 2**20
+                warnings.append(f"{more:.0f} MiB more would make it exact")
+        overlap, deviation = measure_overlap(self._run, read, sigma, (H, W), tile_size, self.limits)
+        tiles = overlapping_tiles(H, W, tile_size, overlap, self.limits)
+        return tiles, tile_size, overlap, deviation

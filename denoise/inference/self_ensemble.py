@@ -6,46 +6,45 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from denoise.inference.tile_grid import Axis, Box, Tile
-from denoise.inference.tiling import Net, Piece, Read, restore_tile
-from denoise.receptive_field import ReceptiveField
+from denoise.inference.tile_grid import Box, Tile, TileConstraints, exact_input
+from denoise.inference.tiling import Net, Read, TileResult, image_size, restore_tile
 
 
-class Turn(NamedTuple):
-    """One of the eight: rows and columns are swapped, then their order is reversed."""
+class Dihedral(NamedTuple):
+    """One of the eight symmetries of a square: a transposition, then reversed rows and columns."""
 
-    swap: bool
+    transpose: bool
     rows: bool
     columns: bool
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Turn (..., H, W)."""
-        return (x.mT if self.swap else x).flip([d for d in (-2, -1) if self[d]])
+        """Transform (..., H, W)."""
+        return (x.mT if self.transpose else x).flip([d for d in (-2, -1) if self[d]])
 
     def back(self, x: Tensor) -> Tensor:
-        """Undo the turn."""
+        """Transform (..., H, W) back."""
         x = x.flip([d for d in (-2, -1) if self[d]])
-        return x.mT if self.swap else x
+        return x.mT if self.transpose else x
 
     def box(self, box: Box, size: tuple[int, int]) -> Box:
-        """Where a rectangle of an image of (height, width) lies once that is turned."""
+        """Return where a rectangle of an image of (height, width) lies in the transformed one."""
         spans = box[:2], box[2:]
-        if self.swap:
+        if self.transpose:
             spans, size = spans[::-1], size[::-1]
-        turned = [
+        moved = [
             (n - b, n - a) if reverse else (a, b)
             for (a, b), n, reverse in zip(spans, size, self[1:], strict=True)
         ]
-        return Box(*turned[0], *turned[1])
+        return Box(*moved[0], *moved[1])
 
     def box_back(self, box: Box, size: tuple[int, int]) -> Box:
-        """Where a rectangle of the turned image lies in the one of (height, width)."""
-        size = size[::-1] if self.swap else size
-        unflipped = Turn(False, *self[1:]).box(box, size)
-        return Box(*unflipped[2:], *unflipped[:2]) if self.swap else unflipped
+        """Return where a rectangle of the transformed image lies in that of (height, width)."""
+        size = size[::-1] if self.transpose else size
+        unflipped = Dihedral(False, *self[1:]).box(box, size)
+        return Box(*unflipped[2:], *unflipped[:2]) if self.transpose else unflipped
 
 
-TURNS = [Turn(*turn) for turn in product((False, True), repeat=3)]
+DIHEDRALS = [Dihedral(*choice) for choice in product((False, True), repeat=3)]
 
 
 class SelfEnsemble(nn.Module):
@@ -64,9 +63,9 @@ class SelfEnsemble(nn.Module):
     def forward(self, noisy: Tensor, sigma: Tensor | None = None) -> Tensor:
         """Restore (B, C, H, W)."""
         total = self.net(noisy, sigma)
-        for turn in TURNS[1:]:
-            total = total + turn.back(self.net(turn(noisy), sigma))
-        return total / len(TURNS)
+        for dihedral in DIHEDRALS[1:]:
+            total = total + dihedral.back(self.net(dihedral(noisy), sigma))
+        return total / len(DIHEDRALS)
 
 
 def restore_ensembled(
@@ -74,46 +73,45 @@ def restore_ensembled(
     image: Tensor | Read,
     sigma: Tensor | None,
     tiles: Sequence[Tile],
-    receptive_field: ReceptiveField,
-    size_multiple: int,
-) -> Iterator[Piece]:
+    limits: TileConstraints,
+) -> Iterator[TileResult]:
     """Restore tile by tile what `SelfEnsemble(net)` gives on the whole image, exactly.
 
-    Windows of a turned tile are those of the turned image only where the tile is cut from that:
-    each output is computed from eight inputs of its own, each aligned in the image as turned.
+    Windows of a transformed tile are those of the transformed image only where the tile is cut from
+    that: each output is computed from eight inputs of its own, aligned in the transformed image.
 
     Args:
         net: maps (B, C, H, W) and sigma to the restored image.
         image: see `restore_tiled`.
         sigma: see `restore_tiled`.
-        tiles: of `plan` with `mirrored`; their outputs alone are used.
-        receptive_field: the net's.
-        size_multiple: the net pads images to multiples of it.
+        tiles: of `exact_tiles` with `mirrored`; only their outputs are used.
+        limits: of the net.
 
     Returns:
-        Pieces as `restore_tiled` gives them.
+        Parts as `restore_tiled` gives them.
     """
-    size = max(tile.output.bottom for tile in tiles), max(tile.output.right for tile in tiles)
+    size = image_size(tiles)
 
-    def turned(turn: Turn) -> Read:
+    def transformed(dihedral: Dihedral) -> Read:
         def read(*box: int) -> Tensor:
-            top, bottom, left, right = turn.box_back(Box(*box), size)
+            top, bottom, left, right = dihedral.box_back(Box(*box), size)
             if callable(image):
-                return turn(image(top, bottom, left, right))
-            return turn(image[..., top:bottom, left:right])
+                return dihedral(image(top, bottom, left, right))
+            return dihedral(image[..., top:bottom, left:right])
 
         return read
 
-    def restore(turn: Turn, output: Box) -> Tensor:
-        height, width = size[::-1] if turn.swap else size
-        output = turn.box(output, size)
-        rows = Axis(height, receptive_field, size_multiple).span(*output[:2])
-        columns = Axis(width, receptive_field, size_multiple).span(*output[2:])
+    def restore(dihedral: Dihedral, output: Box) -> Tensor:
+        height, width = size[::-1] if dihedral.transpose else size
+        output = dihedral.box(output, size)
+        rows = exact_input(output.top, output.bottom, height, limits)
+        columns = exact_input(output.left, output.right, width, limits)
         tile = Tile(output, Box(*rows, *columns))
-        return turn.back(restore_tile(net, turned(turn), sigma, (height, width), tile))
+        part = restore_tile(net, transformed(dihedral), sigma, (height, width), tile)
+        return dihedral.back(part)
 
     for tile in tiles:
-        total = restore(TURNS[0], tile.output)
-        for turn in TURNS[1:]:
-            total += restore(turn, tile.output)
-        yield tile.output.top, tile.output.left, total / len(TURNS)
+        total = restore(DIHEDRALS[0], tile.output)
+        for dihedral in DIHEDRALS[1:]:
+            total += restore(dihedral, tile.output)
+        yield tile.output.top, tile.output.left, total / len(DIHEDRALS)

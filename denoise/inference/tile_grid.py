@@ -1,15 +1,18 @@
-"""Where to cut an image into tiles: exactly where the net allows it, overlapping where it does not.
+"""Where to cut an image into tiles, for restore and for the exported runner alike.
 
-Tiles are cut from the image as the net pads it, reflected at the bottom and the right to multiples
-of the net's `size_multiple`. A tile whose input begins at a multiple of the net's alignment and
-holds what `ReceptiveField.need` names gives the very pixels that the whole image gives.
+Knows nothing but numpy: a copy of this file lies beside every exported `run.py`. Tiles are cut from
+the image as the net pads it, by reflection at the bottom and the right. A tile whose input begins
+at a multiple of the alignment and holds the halo gives the same pixels as the whole image.
 """
 
 import math
+from collections.abc import Iterator, Sequence
 from itertools import pairwise, product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from denoise.receptive_field import ReceptiveField
+import numpy as np
+
+MAX_OVERHEAD = 16  # pixels of all inputs of exact tiles together, as a multiple of the image's
 
 
 class Box(NamedTuple):
@@ -22,215 +25,182 @@ class Box(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """What a tile gives, in pixels of the image, and what it is computed from, padding included."""
+    """The pixels that a tile restores, and those it is computed from, padding included."""
 
     output: Box
     input: Box
 
 
-class Axis:
-    """One axis of an image that is restored in exact tiles.
+class TileConstraints(NamedTuple):
+    """What a net asks of its tiles, in pixels.
 
     Args:
-        pixels: pixels of the axis.
-        receptive_field: which pixels decide an output pixel.
-        size_multiple: the net pads the axis to a multiple of it.
-    """
-
-    def __init__(self, pixels: int, receptive_field: ReceptiveField, size_multiple: int) -> None:
-        self.pixels = pixels
-        self.length = pixels + -pixels % size_multiple
-        self.receptive_field = receptive_field
-        self.size_multiple = size_multiple
-        self.alignment = math.lcm(receptive_field.alignment, size_multiple)
-        self.min_size = receptive_field.min_size + -receptive_field.min_size % size_multiple
-        self.step = size_multiple * -(
-            -8 // size_multiple
-        )  # between places to cut at: finer ones gain little
-
-    def span(self, first: int, end: int) -> tuple[int, int]:
-        """Give the first input pixel and the end of the input that outputs first to end need."""
-        low, last = self.receptive_field.input_range(first, end - 1, self.length)
-        return self._fit(low, last + 1)
-
-    def _fit(self, low: int, high: int) -> tuple[int, int]:
-        low = low // self.alignment * self.alignment
-        high = min(self.length, max(high + -high % self.size_multiple, low + self.min_size))
-        return min(low, max(0, high - self.min_size)) // self.alignment * self.alignment, high
-
-    def cut(self, side: int, mirrored: bool = False) -> list[int]:
-        """Give the ends of outputs whose inputs hold at most `side` pixels and the least in sum.
-
-        Args:
-            side: most pixels of an input.
-            mirrored: whether the outputs must fit on the mirrored axis too.
-
-        Returns:
-            From 0 to `pixels`; empty where no cut will do.
-        """
-        if self.length <= side:
-            return [0, self.pixels]
-        ends = [*range(0, self.pixels, self.step), self.pixels]
-        far = self.length - 1
-        low = [self.receptive_field.input_range(c, far, self.length)[0] for c in ends[:-1]]
-        high = [0] + [
-            self.receptive_field.input_range(0, c - 1, self.length)[1] + 1 for c in ends[1:]
-        ]
-        if mirrored:
-            back = [self.pixels - c for c in ends]
-            back_low = [0] + [
-                self.receptive_field.input_range(c, far, self.length)[0] for c in back[1:]
-            ]
-            back_high = [
-                self.receptive_field.input_range(0, c - 1, self.length)[1] + 1 for c in back[:-1]
-            ]
-        # The least sum up to each end: every border is paid for by itself, so this is the least.
-        best: list[tuple[float, int]] = [(0, 0)] + [(math.inf, 0)] * (len(ends) - 1)
-        for j in range(1, len(ends)):
-            for i in reversed(range(j)):
-                if high[j] - low[i] > side:
-                    break
-                first, end = self._fit(low[i], high[j])
-                if mirrored:
-                    other = self._fit(back_low[j], back_high[i])
-                    first, end = max((first, end), other, key=lambda span: span[1] - span[0])
-                if end - first <= side:
-                    best[j] = min(best[j], (best[i][0] + end - first, i))
-        if best[-1][0] == math.inf:
-            return []
-        place, chosen = len(ends) - 1, [self.pixels]
-        while place:
-            place = best[place][1]
-            chosen.insert(0, ends[place])
-        return chosen
-
-
-def halo(receptive_field: ReceptiveField) -> int:
-    """Pixels that an output far from borders, at multiples of the alignment, needs on each side."""
-    first, last = 2**30 * receptive_field.alignment, (2**30 + 1) * receptive_field.alignment - 1
-    low, high = receptive_field.input_range(first, last, 2**31 * receptive_field.alignment)
-    return max(first - low, high - last)
-
-
-def exact_side(receptive_field: ReceptiveField, size_multiple: int, waste: float = 16) -> int:
-    """Give the side of tiles that are exact whatever the image, and waste no more than `plan`."""
-    min_size = receptive_field.min_size + -receptive_field.min_size % size_multiple
-    idle = (
-        max(2 * halo(receptive_field), min_size)
-        + math.lcm(receptive_field.alignment, size_multiple)
-        + size_multiple * -(-8 // size_multiple)
-    )
-    enough = math.ceil(idle / (1 - waste**-0.5))
-    return enough + -enough % size_multiple
-
-
-def plan(
-    height: int,
-    width: int,
-    side: int,
-    receptive_field: ReceptiveField | None,
-    size_multiple: int,
-    *,
-    mirrored: bool = False,
-    waste: float = 16,
-    cause: str = "",
-) -> list[Tile]:
-    """Cut an image into tiles that give exactly what the whole gives, at the least work.
-
-    Args:
-        height: of the image in pixels.
-        width: of the image in pixels.
-        side: most pixels of a tile's input along an axis.
-        receptive_field: the net's; None allows one tile alone.
         size_multiple: the net pads images to multiples of it.
-        mirrored: whether the tiles must fit on the flipped image too, see `restore_ensembled`.
-        waste: most pixels of all inputs together, as a multiple of the image's.
-        cause: layers to name in an error.
-
-    Raises:
-        ValueError: where no exact tiles of this side exist, or they waste too much.
+        alignment: tiles that begin at multiples of it are computed as in the whole image.
+        halo: what an exact tile needs around its output on each side; None where none is exact.
+        min_size: least side of an exact tile's input.
+        smallest: least side that the net takes at all.
     """
-    if receptive_field is None:
-        if max(height + -height % size_multiple, width + -width % size_multiple) > side:
-            raise ValueError(
-                f"no tile gives what the whole {height}x{width} image gives{cause}: "
-                "use more memory, or approximate by blended tiles"
-            )
-        whole = Box(0, height, 0, width)
-        return [
-            Tile(whole, Box(0, height + -height % size_multiple, 0, width + -width % size_multiple))
-        ]
-    axes = Axis(height, receptive_field, size_multiple), Axis(width, receptive_field, size_multiple)
-    spans = []
-    for axis in axes:
-        ends = axis.cut(side, mirrored)
-        spans.append([((a, b), axis.span(a, b)) for a, b in pairwise(ends)])
-    work = math.prod(sum(high - low for _, (low, high) in axis) for axis in spans)
-    if not 0 < work <= waste * axes[0].length * axes[1].length:
-        enough = exact_side(receptive_field, size_multiple, waste)
-        raise ValueError(
-            f"tiles of {side} px leave too little output: exact ones need "
-            f"{halo(receptive_field)} px on each side{cause}: give {enough} px, or approximate "
-            "by blended tiles"
-        )
-    return [Tile(Box(*y, *x), Box(*rows, *columns)) for (y, rows), (x, columns) in product(*spans)]
+
+    size_multiple: int
+    alignment: int
+    halo: int | None
+    min_size: int
+    smallest: int
+
+    @property
+    def step(self) -> int:
+        """Return the distance of the places at which a tile may begin."""
+        return math.lcm(self.alignment, self.size_multiple)
+
+    def padded(self, pixels: int) -> int:
+        """Return the length of an axis as the net pads it."""
+        return _round_up(max(pixels, self.smallest), self.size_multiple)
+
+    def whole(self, height: int, width: int) -> Tile:
+        """Return the tile that is the whole image."""
+        padded = Box(0, self.padded(height), 0, self.padded(width))
+        return Tile(Box(0, height, 0, width), padded)
 
 
-def plan_for(net: Any, height: int, width: int, side: int, *, mirrored: bool = False) -> list[Tile]:
-    """Cut an image as `plan` does, for a backbone that knows its reach.
+def exact_input(first: int, end: int, pixels: int, limits: TileConstraints) -> tuple[int, int]:
+    """Return first and end of the input that gives the outputs `first` to `end` of an axis exactly.
 
     Args:
-        net: a backbone with `receptive_field`, `size_multiple`, `global_layers()` and `layers()`,
-            or any other net, which is taken to be whole-image.
+        first: first output pixel.
+        end: end of the output, exclusive.
+        pixels: of the axis.
+        limits: of the net, whose halo is known.
+    """
+    assert limits.halo is not None
+    length, step = limits.padded(pixels), limits.step
+    high = _round_up(_round_up(end, step) + limits.halo, limits.size_multiple)
+    low = min(first // step * step - limits.halo, min(high, length) - limits.min_size)
+    low = max(0, low // step * step)
+    return low, min(length, max(high, low + limits.min_size))
+
+
+def exact_tiles(
+    height: int, width: int, tile_size: int, limits: TileConstraints, *, mirrored: bool = False
+) -> list[Tile]:
+    """Cut an image into tiles that give exactly what the whole gives.
+
+    Args:
         height: of the image in pixels.
         width: of the image in pixels.
-        side: most pixels of a tile's input along an axis.
-        mirrored: see `plan`.
+        tile_size: most pixels of a tile's input along an axis.
+        limits: of the net.
+        mirrored: whether the outputs must also be exact tiles of the mirrored image.
 
-    Raises:
-        ValueError: see `plan`; names the layers that keep tiles from being exact or small.
+    Returns:
+        As few tiles as possible; none where no tile of this size is exact, or where all of them
+        together take more than `MAX_OVERHEAD` times the work of the whole.
     """
-    receptive_field, cause = getattr(net, "receptive_field", None), ""
-    names = getattr(net, "global_layers", list)()
-    if names:
-        cause = f" with {', '.join(names[:3])}" + f" and {len(names) - 3} more" * (len(names) > 3)
-    elif receptive_field:
-        widest = max(net.layers(), key=lambda layer: layer[1] * halo(layer[2]))
-        cause = f", most of a layer for {widest[0]}"
-    size_multiple = getattr(net, "size_multiple", 1)
-    return plan(height, width, side, receptive_field, size_multiple, mirrored=mirrored, cause=cause)
+    whole = limits.whole(height, width)
+    if max(whole.input) <= tile_size:
+        return [whole]
+    if limits.halo is None:
+        return []
+
+    def inputs(first: int, end: int, pixels: int) -> Iterator[tuple[int, int]]:
+        yield exact_input(first, end, pixels, limits)
+        if mirrored:
+            yield exact_input(pixels - end, pixels - first, pixels, limits)
+
+    spans: list[list[tuple[int, int]]] = [[], []]
+    for pixels, axis in zip((height, width), spans, strict=True):
+        first = 0
+        while first < pixels:
+            longest = range(first + limits.step, min(pixels, first + tile_size), limits.step)
+            for end in (pixels, *reversed(longest)):
+                if all(high - low <= tile_size for low, high in inputs(first, end, pixels)):
+                    break
+            else:
+                return []
+            axis.append((first, end))
+            first = end
+    tiles = [
+        Tile(
+            Box(*rows, *columns),
+            Box(*exact_input(*rows, height, limits), *exact_input(*columns, width, limits)),
+        )
+        for rows, columns in product(*spans)
+    ]
+    work = sum((box.bottom - box.top) * (box.right - box.left) for _, box in tiles)
+    return tiles if work <= MAX_OVERHEAD * whole.input.bottom * whole.input.right else []
 
 
-def plan_blended(
-    height: int, width: int, side: int, overlap: int, size_multiple: int, alignment: int
+def exact_tile_size(limits: TileConstraints) -> int:
+    """Return the side of tiles that are exact on any image, also mirrored, within MAX_OVERHEAD."""
+    assert limits.halo is not None
+    step = limits.step
+    lost = step + max(2 * _round_up(limits.halo, step), _round_up(limits.min_size, step))
+    return lost + _round_up(math.ceil(lost / (MAX_OVERHEAD**0.5 - 1)), step)
+
+
+def overlapping_tiles(
+    height: int, width: int, tile_size: int, overlap: int, limits: TileConstraints
 ) -> list[Tile]:
     """Cut an image into tiles that overlap, to be blended: approximate.
 
     Args:
         height: of the image in pixels.
         width: of the image in pixels.
-        side: pixels of a tile along an axis.
-        overlap: least pixels that neighbours share.
-        size_multiple: the net pads images to multiples of it.
-        alignment: tiles begin at multiples of it, and of the unit.
+        tile_size: most pixels of a tile along an axis.
+        overlap: least pixels that neighbors share.
+        limits: of the net.
 
     Raises:
         ValueError: where the overlap leaves nothing of the tile.
     """
-    alignment = math.lcm(alignment, size_multiple)
-    side = side // alignment * alignment
-    stride = (side - overlap) // alignment * alignment
-    if stride <= 0:
+    whole, step = limits.whole(height, width), limits.step
+    tile_size = max(tile_size, limits.smallest) // step * step
+    stride = (tile_size - overlap) // step * step
+    # The last tile may be up to a step shorter than the others.
+    if stride <= 0 or (tile_size - step < limits.smallest and max(whole.input) > tile_size):
         raise ValueError(
-            f"overlap={overlap} leaves nothing of tiles of {side} px: give larger ones"
+            f"overlap={overlap} leaves nothing of tiles of {tile_size} px: give larger ones"
         )
     spans = []
-    for pixels in (height, width):
-        length = pixels + -pixels % size_multiple
-        steps = -(-max(0, length - side) // stride)
-        even = -(-(length - side) // (alignment * steps)) * alignment if steps else 0
-        spans.append([(k * even, min(k * even + side, length)) for k in range(steps + 1)])
+    for length in (whole.input.bottom, whole.input.right):
+        last = _round_up(max(0, length - tile_size), step)
+        count = -(-last // stride)
+        starts = [k * (last // step) // count * step for k in range(count + 1)] if count else [0]
+        spans.append([(start, min(start + tile_size, length)) for start in starts])
     return [
         Tile(Box(top, min(bottom, height), left, min(right, width)), Box(top, bottom, left, right))
         for (top, bottom), (left, right) in product(*spans)
     ]
+
+
+def blend_weights(
+    spans: Sequence[tuple[int, int]], length: int
+) -> dict[tuple[int, int], np.ndarray]:
+    """Return raised cosines that fall where neighbors overlap; at every pixel they sum to 1.
+
+    Args:
+        spans: first and end of the outputs of tiles along an axis, in order.
+        length: of the axis in pixels.
+    """
+    weights = {span: np.ones(span[1] - span[0]) for span in spans}
+    for left, right in pairwise(spans):
+        shared = max(0, left[1] - right[0])
+        rise = np.sin(np.pi / 2 * (np.arange(shared) + 0.5) / max(1, shared)) ** 2
+        weights[left][len(weights[left]) - shared :] *= rise[::-1]
+        weights[right][:shared] *= rise
+    total = np.zeros(length)
+    for (first, end), weight in weights.items():
+        total[first:end] += weight
+    return {(first, end): weight / total[first:end] for (first, end), weight in weights.items()}
+
+
+def reflect_index(first: int, end: int, length: int) -> np.ndarray:
+    """Return the pixels of an axis that stand at `first` to `end` of the padded one.
+
+    Reflected at the end of the axis; replicated beyond what an axis that short can reflect.
+    """
+    return np.maximum(length - 1 - abs(length - 1 - np.arange(first, end)), 0)
+
+
+def _round_up(length: int, multiple: int) -> int:
+    return -(-length // multiple) * multiple

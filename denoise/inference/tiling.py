@@ -1,43 +1,111 @@
-"""Restoring an image tile by tile, and what tells whether the tiles show."""
+"""Restore an image tile by tile, exactly or blended, and measure whether the tiles show."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from denoise.inference.tile_grid import Box, Tile, plan_blended
+from denoise.inference.tile_grid import (
+    Box,
+    Tile,
+    TileConstraints,
+    blend_weights,
+    exact_tile_size,
+    exact_tiles,
+    overlapping_tiles,
+    reflect_index,
+)
+from denoise.receptive_field import halo, interior_halo
 
 Net = Callable[[Tensor, Tensor | None], Tensor]
 Read = Callable[[int, int, int, int], Tensor]
-Piece = tuple[int, int, Tensor]
+TileResult = tuple[int, int, Tensor]
+
+
+def tile_constraints(net: nn.Module | Net, smallest: int = 1) -> TileConstraints:
+    """Return what a net asks of its tiles; of a net that states nothing no tile is exact.
+
+    Args:
+        net: a backbone with `size_multiple`, `alignment` and `receptive_field`, or any other.
+        smallest: least side of an image that it takes.
+    """
+    size_multiple = getattr(net, "size_multiple", 1)
+    receptive_field = getattr(net, "receptive_field", None)
+    min_size = smallest if receptive_field is None else max(smallest, receptive_field.min_size)
+    return TileConstraints(
+        size_multiple=size_multiple,
+        alignment=getattr(net, "alignment", 1),
+        halo=None if receptive_field is None else halo(receptive_field, size_multiple),
+        min_size=min_size + -min_size % size_multiple,
+        smallest=smallest,
+    )
+
+
+def exact_tiles_of(
+    net: Any, height: int, width: int, tile_size: int, *, mirrored: bool = False
+) -> list[Tile]:
+    """Cut an image into tiles that give exactly what the whole gives.
+
+    Args:
+        net: see `tile_constraints`; a backbone names the layers in the way.
+        height: of the image in pixels.
+        width: of the image in pixels.
+        tile_size: most pixels of a tile's input along an axis.
+        mirrored: see `exact_tiles`.
+
+    Raises:
+        ValueError: where no tile is exact, or this size is too small for it.
+    """
+    limits = tile_constraints(net)
+    if tiles := exact_tiles(height, width, tile_size, limits, mirrored=mirrored):
+        return tiles
+    if limits.halo is None:
+        names: list[str] = getattr(net, "global_layers", list)()
+        cause = f" with {', '.join(names[:3])}" * bool(names)
+        cause += f" and {len(names) - 3} more" * (len(names) > 3)
+        raise ValueError(
+            f"no tile gives what the whole {height}x{width} image gives{cause}: "
+            "use more memory, or approximate by blended tiles"
+        )
+    widest = max(net.layers(), key=lambda layer: layer[1] * interior_halo(layer[2]))
+    raise ValueError(
+        f"tiles of {tile_size} px leave too little output: exact ones need {limits.halo} px on "
+        f"each side, most of a layer for {widest[0]}: give {exact_tile_size(limits)} px, or "
+        "approximate by blended tiles"
+    )
 
 
 def restore_tiled(
     net: Net, image: Tensor | Read, sigma: Tensor | None, tiles: Sequence[Tile]
-) -> Iterator[Piece]:
+) -> Iterator[TileResult]:
     """Restore an image tile by tile; tiles whose outputs overlap are blended.
 
     Args:
         net: maps (B, C, h, w) in [0, 1] and sigma to the restored tile.
         image: (B, C, H, W), or a function that reads (B, C, bottom - top, right - left) of it.
         sigma: (B,) in grey levels, handed to the net.
-        tiles: of `plan` or `plan_blended`.
+        tiles: of `exact_tiles` or `overlapping_tiles`.
 
     Returns:
-        Pieces of the restored image, (top, left, (B, C, h, w)), each pixel once.
+        Parts of the restored image, (top, left, (B, C, h, w)), each pixel once.
     """
-    size = max(tile.output.bottom for tile in tiles), max(tile.output.right for tile in tiles)
+    size = image_size(tiles)
     run = partial(restore_tile, net, image, sigma, size)
-    if sum((b - a) * (d - c) for (a, b, c, d), _ in tiles) > math.prod(size):
+    if sum((b - a) * (d - c) for (a, b, c, d), _ in tiles) > size[0] * size[1]:
         yield from _blend(run, tiles, size)
     else:
         for tile in tiles:
             yield tile.output.top, tile.output.left, run(tile)
+
+
+def image_size(tiles: Sequence[Tile]) -> tuple[int, int]:
+    """Return height and width of the image that tiles cover."""
+    return max(tile.output.bottom for tile in tiles), max(tile.output.right for tile in tiles)
 
 
 def restore_tile(
@@ -58,59 +126,44 @@ def read(image: Tensor | Read, box: Box, size: tuple[int, int]) -> Tensor:
         box: what to read.
         size: height and width of the image.
     """
-    places = []
-    for first, end, length in ((*box[:2], size[0]), (*box[2:], size[1])):
-        place = torch.arange(first, end)
-        places.append((length - 1 - (length - 1 - place).abs()).clamp_min(0))
-    (top, bottom), (left, right) = ((int(p.min()), int(p.max()) + 1) for p in places)
+    rows, columns = reflect_index(*box[:2], size[0]), reflect_index(*box[2:], size[1])
+    top, bottom, left, right = rows.min(), rows.max() + 1, columns.min(), columns.max() + 1
     part = (
         image(top, bottom, left, right) if callable(image) else image[..., top:bottom, left:right]
     )
-    if box.bottom > size[0]:
-        part = part.index_select(-2, (places[0] - top).to(part.device))
-    if box.right > size[1]:
-        part = part.index_select(-1, (places[1] - left).to(part.device))
+    for axis, index, beyond in (
+        (-2, rows - top, box.bottom > size[0]),
+        (-1, columns - left, box.right > size[1]),
+    ):
+        if beyond:
+            part = part.index_select(axis, torch.from_numpy(index).to(part.device))
     return part
 
 
 def _blend(
     run: Callable[[Tile], Tensor], tiles: Sequence[Tile], size: tuple[int, int]
-) -> Iterator[Piece]:
-    """Blend band by band of tiles; what of a band the next may change is kept."""
-    rows, columns = (
-        _weights(sorted({tile.output[d : d + 2] for tile in tiles}), size[d // 2]) for d in (0, 2)
-    )
+) -> Iterator[TileResult]:
+    """Blend one row of tiles after another; keep what the next row overlaps."""
+    boxes = [tile.output for tile in tiles]
+    rows = blend_weights(sorted({(box.top, box.bottom) for box in boxes}), size[0])
+    columns = blend_weights(sorted({(box.left, box.right) for box in boxes}), size[1])
     ends = [*[top for top, _ in rows][1:], size[0]]
-    kept = None
+    kept: Tensor | None = None
     for ((top, bottom), down), end in zip(rows.items(), ends, strict=True):
-        strip = None
-        for tile in tiles:
-            if tile.output[:2] == (top, bottom):
-                left, right = tile.output[2:]
-                part = run(tile)
-                if strip is None:
-                    strip = part.new_zeros(*part.shape[:2], bottom - top, size[1])
-                    if kept is not None:
-                        strip[:, :, : kept.shape[2]] = kept
-                weight = down[:, None] * columns[left, right]
-                strip[..., left:right] += part * weight.to(part)
+        row = [tile for tile in tiles if tile.output[:2] == (top, bottom)]
+        strip: Tensor | None = None
+        for tile in row:
+            left, right = tile.output[2:]
+            part = run(tile)
+            if strip is None:
+                strip = part.new_zeros(*part.shape[:2], bottom - top, size[1])
+                if kept is not None:
+                    strip[:, :, : kept.shape[2]] = kept
+            weight = torch.from_numpy(np.outer(down, columns[left, right]))
+            strip[..., left:right] += part * weight.to(part)
+        assert strip is not None
         yield top, 0, strip[:, :, : end - top]
         kept = strip[:, :, end - top :]
-
-
-def _weights(spans: Sequence[tuple[int, int]], length: int) -> dict[tuple[int, int], Tensor]:
-    """Raised cosines that fall where neighbours overlap; at every pixel they sum to 1."""
-    weights = {span: torch.ones(span[1] - span[0], dtype=torch.float64) for span in spans}
-    for left, right in pairwise(spans):
-        shared = max(0, left[1] - right[0])
-        place = torch.arange(shared, dtype=torch.float64) + 0.5
-        rise = (math.pi / 2 * place / max(1, shared)).sin().square()
-        weights[left][len(weights[left]) - shared :] *= rise.flip(0)
-        weights[right][:shared] *= rise
-    total = torch.zeros(length, dtype=torch.float64)
-    for (first, end), weight in weights.items():
-        total[first:end] += weight
-    return {(first, end): w / total[first:end] for (first, end), w in weights.items()}
 
 
 def measure_overlap(
@@ -118,33 +171,31 @@ def measure_overlap(
     image: Tensor | Read,
     sigma: Tensor | None,
     size: tuple[int, int],
-    side: int,
-    size_multiple: int,
-    alignment: int,
+    tile_size: int,
+    limits: TileConstraints,
     *,
     tolerance: float = 0.1,
 ) -> tuple[int, float]:
     """Find how far tiles must overlap for neighbours to agree where they are blended.
 
-    The overlap doubles from 16 pixels until the restored tiles agree, at most to half a tile. What
-    is compared is the middle half of the most textured of a few overlaps of the image.
+    The overlap doubles from 16 pixels until the restored tiles agree, at most to half a tile. They
+    are compared on the middle half of the most textured of a few overlaps of the image.
 
     Args:
         net: see `restore_tiled`.
         image: see `restore_tiled`.
         sigma: see `restore_tiled`.
         size: height and width of the image.
-        side: see `plan_blended`.
-        size_multiple: see `plan_blended`.
-        alignment: see `plan_blended`.
+        tile_size: see `overlapping_tiles`.
+        limits: see `overlapping_tiles`.
         tolerance: largest difference in grey levels.
 
     Returns:
         The overlap in pixels, and the largest difference found there in grey levels.
     """
-    overlap = min(16, side // 2)
+    overlap = min(16, tile_size // 2)
     while True:
-        tiles = plan_blended(*size, side, overlap, size_multiple, alignment)
+        tiles = overlapping_tiles(*size, tile_size, overlap, limits)
         columns = len({tile.output.left for tile in tiles})
         pairs = [p for p in pairwise(tiles) if p[0].output.top == p[1].output.top]
         pairs += zip(tiles, tiles[columns:], strict=False)
@@ -156,13 +207,13 @@ def measure_overlap(
             restore_tile(net, image, sigma, size, Tile(box, tile.input)) for tile in pair
         )
         deviation = 255 * (first - second).abs().max().item()
-        if 2 * overlap > side // 2 or deviation < tolerance:
+        if 2 * overlap > tile_size // 2 or deviation < tolerance:
             return overlap, deviation
         overlap *= 2
 
 
 def _middle(first: Tile, second: Tile) -> Box:
-    """Half of what two neighbours share, where both weigh."""
+    """Return the middle half of what two neighbors share, where both weigh."""
     a, b = first.output, second.output
     box = Box(b.top, a.bottom, b.left, a.right)
     if a.top == b.top:
@@ -173,15 +224,15 @@ def _middle(first: Tile, second: Tile) -> Box:
 
 
 def _texture(part: Tensor) -> float:
-    """How much (B, C, h, w) varies once its noise is averaged away."""
+    """Return the standard deviation of (B, C, h, w) once its noise is averaged away."""
     return F.avg_pool2d(part.float(), 4, ceil_mode=True).std().item()
 
 
 def seam_energy(image: Tensor, tiles: Sequence[Tile]) -> float:
     """Compare the steps between pixels at borders of tiles with those six lines beside.
 
-    1 tells of no seam. What counts is the mean square of the step across and of its neighbours,
-    so that a line shows as well as a step.
+    1 means no seam. The mean square of the step across and of its neighbors counts, so that a line
+    shows as well as a step.
 
     Args:
         image: restored, (B, C, H, W).
@@ -199,9 +250,9 @@ def seam_energy(image: Tensor, tiles: Sequence[Tile]) -> float:
     return at / beside if beside else 1.0
 
 
-def join(pieces: Iterable[Piece], out: Any) -> Any:
-    """Write pieces into `out`, a tensor or array (B, C, H, W), and give it back."""
-    for top, left, piece in pieces:
-        height, width = piece.shape[-2:]
-        out[..., top : top + height, left : left + width] = piece
+def join(results: Iterable[TileResult], out: Any) -> Any:
+    """Write results of tiles into `out`, a tensor or array (B, C, H, W), and return it."""
+    for top, left, tile_result in results:
+        height, width = tile_result.shape[-2:]
+        out[..., top : top + height, left : left + width] = tile_result
     return out

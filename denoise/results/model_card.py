@@ -33,7 +33,7 @@ def model_card(
         complexity: Its parameters and multiply-accumulates.
         export: Content of its model.json.
     """
-    backbone, spec = config["backbone"], export["interface"]
+    backbone, spec = config["backbone"], export["spec"]
     card = ModelCard.from_template(
         _header(config, results),
         template_path=str(TEMPLATE),

@@ -11,8 +11,7 @@ from runs import plain, save
 from skimage.data import chelsea
 
 from denoise.image_io.read import read_photo
-from denoise.inference.memory import parse_memory, peak_bytes
-from denoise.inference.restorer import RESERVE, Restorer
+from denoise.inference.restorer import Restorer
 
 TINY = ("backbone.num_blocks=[1,1]", "backbone.num_heads=[1,2]", "backbone.num_refinement_blocks=0")
 
@@ -45,46 +44,6 @@ def test_a_picture_becomes_the_nets_output(restore, photo, tmp_path, capfd):
     pixels = np.asarray(Image.open(photo))
     assert np.array_equal(np.asarray(Image.open(tmp_path / "out/clean.png")), by_hand(net, pixels))
     assert "Mpx in" in capfd.readouterr().out
-
-
-@pytest.mark.parametrize("ensemble", [False, True])
-@pytest.mark.parametrize("word", ["attention=swin", "attention=neighborhood"])
-def test_tiles_give_what_the_whole_gives(word, ensemble, tmp_path):
-    words = (*TINY, word, "attention.qkv_bias=false", "backbone.sigma_map=true")
-    net = save(tmp_path / "a.ckpt", plain(*words)).eval()
-    pixels = np.random.default_rng(0).random((330, 241, 3)).astype(np.float32)
-    whole, one = Restorer(net, 3, memory=2**33, ensemble=ensemble)(pixels, 25.0)
-    memory = int(RESERVE * peak_bytes(net, 3, 192, 192)) + 2 * pixels.nbytes
-    tiled, many = Restorer(net, 3, memory=memory, ensemble=ensemble, tiles="exact")(pixels, 25.0)
-    assert one.how == "whole"
-    assert many.how == "exact tiles"
-    assert many.tiles > 1
-    assert np.abs(whole - tiled).max() < 1e-5
-
-
-def test_global_attention_is_blended_or_refused(tmp_path):
-    net = save(tmp_path / "a.ckpt", plain(*TINY, "attention=mdta")).eval()
-    pixels = np.asarray(chelsea())[:, :240]
-    memory = int(RESERVE * peak_bytes(net, 3, 160, 160)) + 2 * pixels.nbytes
-    out, report = Restorer(net, 3, memory=memory)(pixels, None)
-    assert report.how == "blended tiles"
-    assert "MDTA" in report.notes[0]
-    assert report.overlap
-    assert out.shape == pixels.shape
-    with pytest.raises(ValueError, match=r"MDTA"):
-        Restorer(net, 3, memory=memory, tiles="exact")(pixels, None)
-
-
-def test_what_exact_tiles_would_take_is_told(tmp_path):
-    net = save(tmp_path / "a.ckpt", plain(*TINY, "attention=swin")).eval()
-    pixels = np.asarray(chelsea())[:, :240]
-    memory = int(RESERVE * peak_bytes(net, 3, 48, 48)) + 2 * pixels.nbytes
-    report = Restorer(net, 3, memory=memory)(pixels, None)[1]
-    assert report.how == "blended tiles"
-    assert report.notes[0].startswith("not exact: tiles of ")
-    more = int(report.notes[1].split(" MiB more would make it exact")[0]) + 1
-    report = Restorer(net, 3, memory=memory + more * 2**20)(pixels, None)[1]
-    assert report.how in ("exact tiles", "whole")
 
 
 @pytest.mark.parametrize("name", ["x[1] (a,b=c).png", "größe 100%.png", "2024", "it's.png"])
@@ -241,7 +200,7 @@ def test_what_cannot_be_written_is_not_restored(
     [
         (["input=missing.png", "output=x.png"], "missing.png"),
         (["input=photo.png", "output=x.png", "memory=much"], "'much'"),
-        (["input=photo.png", "output=x.png", "memory=2"], "2 is no size of memory"),
+        (["input=photo.png", "output=x.png", "memory=2"], "2 is not a size of memory such as 2GiB"),
         (["input=photo.png", "output=x.png", "memory=1MiB"], "memory=1MiB, but the program alone"),
         (["input=photo.png", "output=x.png", "sigma=nan"], "sigma=nan is no strength of noise"),
         (["input=photo.png", "output=x.png", "sigma=-5"], "sigma=-5 is no strength of noise"),
@@ -266,7 +225,3 @@ def test_what_cannot_be_is_told_in_a_line(restore, photo, tmp_path, words, answe
     assert str(end.value).startswith("error: ")
     assert answer in str(end.value)
     assert not (tmp_path / "x.png").exists()
-
-
-def test_memory_is_a_word():
-    assert parse_memory("2GiB") == 2**31

@@ -1,37 +1,26 @@
-"""Handing over: every file gives what the model gives, the runner without torch too."""
+"""Exporting: every file gives what the model gives, the runner without torch too."""
 
 import json
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
-from harness import ROOT, make, options, randomize
+from harness import ROOT
 from pictures import photo
 from PIL import Image
 from runs import plain, save
 
-from denoise.export import export_model as handover
-from denoise.export import runner
-from denoise.export import torch_export as program
-from denoise.export.export_model import hand_over
-from denoise.export.torch_export import (
-    Interface,
-    capture,
-    check,
-    interface,
-    smallest_side,
-    write_pt2,
-)
+from denoise.export import export_model as export
+from denoise.export import torch_export
+from denoise.export.export_model import export_model
 from denoise.results.model_card import describe, results_of
 from denoise.weights.load import load_model
 
 TINY = ("backbone.num_blocks=[1,1]", "backbone.num_heads=[1,2]", "backbone.num_refinement_blocks=0")
 ALL = ["README.md", "config.json", "model.json", "model.onnx", "model.pt2", "model.safetensors",
-       "run.py"]  # fmt: skip
+       "run.py", "tile_grid.py"]  # fmt: skip
 NO_TORCH = (
     "import runpy, sys; sys.modules['torch'] = sys.modules['denoise'] = None;"
     "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
@@ -40,7 +29,7 @@ NO_TORCH = (
 
 @pytest.fixture(scope="module")
 def bounded(tmp_path_factory):
-    """A colour model with a noise-level map whose tiles are exact, handed over by the script."""
+    """A colour model with a noise-level map whose tiles are exact, exported by the script."""
     place = tmp_path_factory.mktemp("bounded")
     net = save(place / "best.ckpt", plain("attention=none", "backbone.sigma_map=true", *TINY))
     script = [sys.executable, ROOT / "scripts" / "export.py"]
@@ -59,7 +48,7 @@ def unbounded(tmp_path_factory):
         plain("attention=sca", "channels=1", *TINY),
     )
     net = save(place / "a.ckpt", resolved).eval()
-    hand_over(net, resolved, None, ["onnx"], place / "out")
+    export_model(net, resolved, None, ["onnx"], place / "out")
     return net, place
 
 
@@ -91,10 +80,10 @@ def test_a_folder_holds_everything_and_no_paths(bounded):
         contents = path.read_bytes()
         for private in (str(ROOT), str(place), sys.prefix):
             assert private.encode() not in contents, f"{path.name} holds {private}"
-    made = json.loads((place / "out" / "model.json").read_text())
+    exported = json.loads((place / "out" / "model.json").read_text())
     for form in ("onnx", "pt2"):
-        assert len(made["checks"][form]) == 4
-        assert max(made["checks"][form].values()) < 1e-5
+        assert len(exported["checks"][form]) == 4
+        assert max(exported["checks"][form].values()) < 1e-5
         assert f"{form}: differs from the model by at most" in shown
 
 
@@ -103,23 +92,6 @@ def test_the_folder_loads_as_the_model(bounded):
     loaded, _ = load_model(place / "out")
     x, sigma = torch.rand(2, 3, 21, 33), torch.tensor([10.0, 30.0])
     torch.testing.assert_close(loaded(x, sigma), net(x, sigma), rtol=0, atol=0)
-
-
-def test_onnx_states_its_interface(bounded):
-    net, place, _ = bounded
-    session = onnxruntime.InferenceSession(place / "out" / "model.onnx")
-    assert [given.name for given in session.get_inputs()] == ["noisy", "sigma"]
-    assert session.get_inputs()[0].shape == ["batch", 3, "height", "width"]
-    assert session.get_outputs()[0].shape == ["batch", 3, "height", "width"]
-    stated = session.get_modelmeta().custom_metadata_map
-    assert {k: stated[k] for k in ("channels", "sigma_map", "size_multiple", "normalisation")} == {
-        "channels": "3", "sigma_map": "True", "size_multiple": "2", "normalisation": "[0, 1]",
-    }  # fmt: skip
-    for size in [(1, 3, 45, 77), (4, 3, 64, 64), (1, 3, 5, 4)]:
-        x, sigma = torch.rand(size), 50 * torch.rand(size[0])
-        restored = session.run(None, {"noisy": x.numpy(), "sigma": sigma.numpy()})[0]
-        with torch.no_grad():
-            assert np.abs(restored - net(x, sigma).numpy()).max() < 1e-5
 
 
 def test_pt2_needs_torch_alone(bounded):
@@ -175,20 +147,13 @@ def test_a_grey_model_restores_colours_one_by_one_and_blends_tiles(unbounded, tm
     assert 0 < np.abs(blended - exact).max() < 10
 
 
-def test_blended_tiles_of_a_net_that_looks_nowhere_are_exact():
-    model = Interface(1, 1, False, 4, 9, 8, None, 12)
-    x = np.random.default_rng(0).random((1, 1, 100, 236))
-    out = runner.blended(x, lambda tile: 2 * tile, model, 64, 24)
-    np.testing.assert_allclose(out, 2 * x, rtol=1e-12)
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         ([], "give --sigma"),
         (["--sigma", 25, "--tile", 8], "give --tile"),
         (["--sigma", 25, "--tile", -1], "--tile is 0 or more"),
-        (["--sigma", 25, "--model", "run.py"], "run.py: is no model"),
+        (["--sigma", 25, "--model", "run.py"], "run.py: is not a model"),
         (["--sigma", 25, "--model", "none.onnx"], "none.onnx: no such model"),
     ],
 )
@@ -207,72 +172,21 @@ def test_the_runner_refuses_a_sigma_that_is_not_asked_for(unbounded, tmp_path):
     assert list(tmp_path.iterdir()) == [noisy]
 
 
-def small(attention):
-    sizes = ("backbone.num_blocks=[1,1,1,1]",) if attention == "per_level" else TINY
-    return make("backbone", "backbone.dim=8", *sizes, f"attention={attention}").eval()
-
-
-@pytest.mark.parametrize("attention", options("attention"))
-def test_tiles_of_the_runner_are_exact(attention):
-    net = randomize(small(attention)).double()
-    about = interface(net, 3, 3, smallest=1)
-    if about.halo is None:
-        assert net.global_layers()
-        return
-    x = torch.rand(1, 3, 2 * about.halo + 9 * about.alignment + 2, about.alignment + 6).double()
-    min_size = max(about.min_size, 2 * about.halo + 4 * about.alignment)
-
-    def restore(tile):
-        with torch.no_grad():
-            return net(torch.from_numpy(tile)).numpy()
-
-    for image in (x, x.mT) if attention in ("none", "swin") else (x,):
-        whole = restore(image.contiguous().numpy())
-        tiles = runner.tiled(image.contiguous().numpy(), restore, about, min_size)
-        scale = np.abs(whole).max()
-        assert np.abs(tiles - whole).max() < 1e-10 * scale
-        with pytest.raises(ValueError, match=f"give --tile {min_size} or more"):
-            runner.tiled(whole, restore, about, 2 * about.halo + 2)
-
-
-@pytest.mark.parametrize("form", ["pt2", "onnx"])
-@pytest.mark.parametrize(
-    "attention", [pytest.param(name, marks=pytest.mark.slow) for name in options("attention")]
-)
-def test_every_attention_exports_or_says_why_not(attention, form, tmp_path):
-    torch.manual_seed(0)
-    net = small(attention)
-    for parameter in net.parameters():
-        if not parameter.any():  # what starts at zero would hide what lies before it
-            torch.nn.init.normal_(parameter, std=0.1)
-    try:
-        made = capture(net, 3)
-    except program.ExportError:
-        if any(m.properties.export for m in net.modules() if hasattr(m, "properties")):
-            return
-        raise
-    about = interface(net, 3, 3, smallest_side(made, net, 3))
-    assert about.smallest <= 64
-    path = tmp_path / f"model.{form}"
-    run = write_pt2(made, path) if form == "pt2" else handover.write_onnx(made, about, path)
-    assert max(check(run, net, about).values()) < 1e-5
-
-
-class TestHandOver:
+class TestExport:
     words = ("attention=none", *TINY)
 
-    def hand(self, tmp_path, formats, **options):
+    def export(self, tmp_path, formats, **options):
         resolved = plain(*self.words)
         net = save(tmp_path / "a.ckpt", resolved).eval()
-        return hand_over(net, resolved, None, formats, tmp_path / "out", **options)
+        return export_model(net, resolved, None, formats, tmp_path / "out", **options)
 
     def test_nothing_is_overwritten_unasked(self, tmp_path):
-        self.hand(tmp_path, ["safetensors"])
+        self.export(tmp_path, ["safetensors"])
         (tmp_path / "out" / "model.onnx").write_text("old")
         (tmp_path / "out" / "mine.txt").write_text("mine")
         with pytest.raises(ValueError, match=r"has README\.md, .*: give overwrite=true"):
-            self.hand(tmp_path, ["safetensors"])
-        self.hand(tmp_path, ["safetensors"], overwrite=True)
+            self.export(tmp_path, ["safetensors"])
+        self.export(tmp_path, ["safetensors"], overwrite=True)
         assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
             "README.md", "config.json", "mine.txt", "model.json", "model.safetensors",
         ]  # fmt: skip
@@ -280,39 +194,34 @@ class TestHandOver:
     def test_unknown_formats_are_refused(self, tmp_path):
         for formats in (["safetensors", "tflite"], []):
             with pytest.raises(ValueError, match="choose from safetensors, onnx, pt2"):
-                self.hand(tmp_path, formats)
+                self.export(tmp_path, formats)
         assert not (tmp_path / "out").exists()
 
     def test_a_program_that_differs_is_an_error(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(program, "TOLERANCE", -1.0)
+        monkeypatch.setattr(torch_export, "TOLERANCE", -1.0)
         with pytest.raises(ValueError, match="differs from the model"):
-            self.hand(tmp_path, ["safetensors", "pt2"])
+            self.export(tmp_path, ["safetensors", "pt2"])
         assert not list((tmp_path / "out").iterdir())
 
     def test_what_cannot_be_exported_is_named_and_the_rest_goes_on(self, tmp_path, monkeypatch):
         def fail(net, channels):
-            raise program.ExportError("encoder.0.0.mixer (Odd): is odd")
+            raise torch_export.ExportError("encoder.0.0.mixer (Odd): is odd")
 
-        monkeypatch.setattr(handover, "capture", fail)
-        made = self.hand(tmp_path, ["safetensors", "onnx", "pt2"])
-        assert made["refused"] == dict.fromkeys(("onnx", "pt2"), "encoder.0.0.mixer (Odd): is odd")
+        monkeypatch.setattr(export, "trace", fail)
+        exported = self.export(tmp_path, ["safetensors", "onnx", "pt2"])
+        assert exported["skipped"] == dict.fromkeys(
+            ("onnx", "pt2"), "encoder.0.0.mixer (Odd): is odd"
+        )
         assert "Not in this folder, pt2: encoder.0.0.mixer (Odd): is odd." in (
             tmp_path / "out" / "README.md"
         ).read_text()  # fmt: skip
         with pytest.raises(ValueError, match=r"nothing could be exported: onnx: .*is odd"):
-            self.hand(tmp_path, ["onnx"], overwrite=True)
+            self.export(tmp_path, ["onnx"], overwrite=True)
 
     def test_a_missing_package_is_named(self, tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, "safetensors.torch", None)
         with pytest.raises(ValueError, match=r"pip install '\.\[export\]'"):
-            self.hand(tmp_path, ["safetensors"])
-
-    def test_a_layer_that_states_it_cannot_is_believed(self):
-        net = small("mdta")
-        mixer = net.encoder[0][0].mixer
-        mixer.properties = replace(mixer.properties, export="it is odd")
-        with pytest.raises(program.ExportError, match=r"encoder\.0\.0\.mixer \(MDTA\): it is odd"):
-            capture(net, 3)
+            self.export(tmp_path, ["safetensors"])
 
 
 def test_the_card_says_what_it_is(tmp_path):
@@ -327,7 +236,7 @@ def test_the_card_says_what_it_is(tmp_path):
     assert results_of(checkpoints / "last.ckpt") is None
     assert results_of(tmp_path / "other" / "best.ckpt") is None
     found = results_of(checkpoints / "best.ckpt")
-    hand_over(net, resolved, found, ["safetensors"], tmp_path / "out")
+    export_model(net, resolved, found, ["safetensors"], tmp_path / "out")
     text = (tmp_path / "out" / "README.md").read_text()
     for line in (
         "attention dual (first=swin (window_size=8, ",

@@ -5,23 +5,25 @@ import sys
 
 import numpy as np
 import pytest
-from harness import ROOT
+import torch
+from harness import make, options, randomize
 from pictures import photo
 from PIL import Image, ImageCms
 
 from denoise.export import runner
+from denoise.export.export_model import write_runner
+from denoise.inference.tile_grid import TileConstraints
+from denoise.inference.tiling import tile_constraints
 
 
 class Same:
     """A model that gives what it gets, and notes the tiles."""
 
     channels = out_channels = 3
-    size_multiple = smallest = alignment = min_size = 1
-    halo, takes_sigma = 0, False
+    takes_sigma = False
 
-    def __init__(self, path=None, **about):
-        self.tiles = []
-        vars(self).update(about)
+    def __init__(self, path=None, limits=TileConstraints(1, 1, 0, 1, 1)):  # noqa: B008
+        self.tiles, self.limits = [], limits
 
     def __call__(self, noisy, sigma):
         self.tiles.append(noisy.shape[2:])
@@ -30,17 +32,17 @@ class Same:
 
 @pytest.mark.parametrize(
     ("halo", "alignment", "side"),
-    [(None, 64, 512), (67, 8, 512), (180, 8, 512), (185, 64, 690), (484, 8, 1312)],
+    [(None, 64, 512), (67, 8, 512), (180, 8, 512), (185, 64, 640), (285, 64, 960), (484, 8, 1312)],
 )
 def test_the_runner_chooses_tiles_that_work(halo, alignment, side):
-    model = Same(halo=halo, alignment=alignment, size_multiple=8, smallest=65, min_size=72)
+    model = Same(limits=TileConstraints(8, alignment, halo, 72, 65))
     image = photo(side + 401, side + 57, 1)
     assert (runner.restore(image, model, None, None, 64) == image).all()
     assert len(model.tiles) > 1
     assert max(map(max, model.tiles)) <= side
     assert sum(height * width for height, width in model.tiles) <= 16 * image.size
-    if side > 512:
-        with pytest.raises(ValueError, match="tiles of 512 pixels leave nothing"):
+    if side > 640:
+        with pytest.raises(ValueError, match=f"tiles of 512 px .*give --tile {side} or more"):
             runner.restore(image, model, None, 512, 64)
 
 
@@ -131,13 +133,59 @@ def test_the_runners_errors_name_file_and_remedy_before_the_work(convert, tmp_pa
         assert set(tmp_path.iterdir()) == there
 
 
-def test_the_runner_stands_alone():
+def test_the_runner_stands_alone(tmp_path):
+    write_runner(tmp_path)
     names = set()
-    for node in ast.walk(ast.parse((ROOT / "denoise" / "export" / "runner.py").read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            names.add(node.module)
+    for path in tmp_path.iterdir():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names.add(node.module)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.py", "tile_grid.py"]
     assert {name.split(".")[0] for name in names} <= {
-        *sys.stdlib_module_names, "numpy", "onnxruntime", "PIL",
+        *sys.stdlib_module_names, "numpy", "onnxruntime", "PIL", "tile_grid",
     }  # fmt: skip
+
+
+def test_blended_tiles_of_a_net_that_looks_nowhere_are_exact():
+    limits = TileConstraints(4, 8, None, 12, 9)
+    x = np.random.default_rng(0).random((1, 1, 100, 236))
+    tiles = runner.choose_tiles(100, 236, 64, 24, limits)
+    assert len(tiles) > 6
+    out = runner.restore_tiles(x, lambda tile, sigma: 2 * tile, None, tiles)
+    np.testing.assert_allclose(out, 2 * x, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "attention",
+    [
+        name if name in ("swin", "neighborhood") else pytest.param(name, marks=pytest.mark.slow)
+        for name in options("attention")
+    ],
+)
+def test_tiles_of_the_runner_are_exact(attention):
+    sizes = ["backbone.num_blocks=[1,1]", "backbone.num_heads=[1,2]"] * (attention != "per_level")
+    net = make("backbone", "backbone.dim=8", "backbone.num_refinement_blocks=0", *sizes,
+               f"attention={attention}").eval()  # fmt: skip
+    net = randomize(net).double()
+    limits = tile_constraints(net)
+    if limits.halo is None:
+        assert net.global_layers()
+        return
+    x = torch.rand(1, 3, 2 * limits.halo + 9 * limits.step + 2, limits.step + 6).double()
+    tile_size = 2 * limits.halo + 4 * limits.step
+
+    def model(tile, sigma):
+        with torch.no_grad():
+            return net(torch.from_numpy(tile)).numpy()
+
+    for image in (x, x.mT) if attention in ("none", "swin") else (x,):
+        with torch.no_grad():
+            whole = net(image.contiguous()).numpy()
+        tiles = runner.choose_tiles(*image.shape[2:], tile_size, 0, limits)
+        assert len(tiles) > 1
+        out = runner.restore_tiles(image.contiguous().numpy(), model, None, tiles)
+        assert np.abs(out - whole).max() < 1e-10 * np.abs(whole).max()
+        with pytest.raises(ValueError, match=r"give --tile \d+ or more"):
+            runner.choose_tiles(*image.shape[2:], limits.halo, 0, limits)

@@ -1,29 +1,46 @@
-"""Memory as told without running against what runs take, and tiles chosen by it."""
+"""Memory: a line fitted to small tiles against what runs take, and tiles chosen by it."""
+
+import subprocess
+import sys
 
 import pytest
 import torch
-from harness import make, options
+from harness import ROOT, make, options
 
-from denoise.inference.memory import choose_tile, parse_memory, peak_bytes, peak_of
+from denoise.inference import memory
+from denoise.inference.memory import (
+    PeakMemory,
+    choose_tile_size,
+    fit_peak_memory,
+    memory_budget,
+    parse_memory,
+    peak_of,
+)
 
 # Little memory elsewhere, so that the attention decides.
 WORDS = (
     "backbone.dim=16", "backbone.num_blocks=[1,1,1,1]", "backbone.num_refinement_blocks=1",
     "feedforward=simple_gate",
 )  # fmt: skip
+QUICK = ("mdta", "swin", "neighborhood")
+LOWEST = 0.98  # what is predicted over what is taken, at least
 
 
 def backbone(*words):
     return make("backbone", *WORDS, *words).eval()
 
 
-def measured(net, *size, dtype=torch.float32, device="cpu"):
+def fit(net, dtype=torch.float32, device="cpu"):
     net.to(device, dtype)
-    x = torch.rand(1, 3, *size).to(dtype)
+    return fit_peak_memory(net, 3, 2**31, size_multiple=8, device=device, dtype=dtype)
+
+
+def taken(net, *size, dtype=torch.float32, device="cpu"):
+    x, sigma = torch.rand(1, 3, *size).to(dtype), torch.tensor([25.0], device=device)
 
     def run():
         with torch.no_grad():
-            net(x.to(device, copy=True), None)
+            net(x.to(device, copy=True), sigma)
 
     run()  # kernels are chosen once
     return peak_of(run, device)
@@ -40,7 +57,7 @@ def test_sizes_are_read(text, size):
 
 @pytest.mark.parametrize("text", ["", "2", "GB", "2 G", "-1GB", "1,5GB", "2GBs"])
 def test_other_sizes_are_refused(text):
-    with pytest.raises(ValueError, match="is no size of memory: write a number and B, kB, MB"):
+    with pytest.raises(ValueError, match="is not a size of memory such as 2GiB: write a number"):
         parse_memory(text)
 
 
@@ -56,77 +73,127 @@ def test_peak_of_a_known_function():
     assert peak_of(lambda: None) == 0
 
 
-@pytest.mark.parametrize("attention", options("attention"))
-def test_told_is_what_a_run_takes(attention):
-    """Measured when written: 0.98 to 1.00 of it, all mechanisms."""
+@pytest.mark.parametrize(
+    "attention",
+    [
+        name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
+        for name in options("attention")
+    ],
+)
+def test_the_line_is_what_a_run_takes(attention):
+    """Measured when written: 1.00 to 1.33 of it, 1.33 where small tiles take more a pixel."""
     net = backbone(f"attention={attention}")
-    told = peak_bytes(net, 3, 80, 104)
-    assert told == pytest.approx(measured(net, 80, 104), rel=0.05)
+    line = fit(net)
+    assert LOWEST <= line(80, 104) / taken(net, 80, 104) <= 1.35
+    if attention not in QUICK:
+        assert LOWEST <= line(320, 448) / taken(net, 320, 448) <= 1.05
 
 
 @pytest.mark.parametrize(
-    ("words", "dtype", "lowest"),
+    ("words", "dtype"),
     [
-        (["attention=mdta", "feedforward=gdfn"], torch.float32, 0.98),
-        (["attention=mdta", "feedforward=mlp", "norm=dyt"], torch.float32, 0.98),
-        (["attention=swin", "backbone.downsample=patch_merging"], torch.float32, 0.98),
-        (["attention=swin", "backbone.sigma_map=true"], torch.bfloat16, 0.85),
-        (["attention=mdta"], torch.bfloat16, 0.85),
-        (["attention=swin"], torch.float64, 0.5),
+        (["attention=mdta", "feedforward=gdfn"], torch.float32),
+        pytest.param(
+            ["attention=mdta", "feedforward=mlp", "norm=dyt"], torch.float32, marks=pytest.mark.slow
+        ),
+        pytest.param(
+            ["attention=swin", "backbone.downsample=patch_merging"],
+            torch.float32,
+            marks=pytest.mark.slow,
+        ),
+        (["attention=swin", "backbone.sigma_map=true"], torch.bfloat16),
+        pytest.param(["attention=mdta"], torch.bfloat16, marks=pytest.mark.slow),
+        pytest.param(["attention=swin"], torch.float64, marks=pytest.mark.slow),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else None,
 )
-def test_told_in_other_compositions_and_types(words, dtype, lowest):
-    """What convolutions copy for themselves in other types is not seen."""
+def test_the_line_in_other_compositions_and_types(words, dtype):
     net = backbone(*words)
-    told = peak_bytes(net, 3, 128, 96, dtype)
-    net.to(dtype)
-    x, sigma = torch.rand(1, 3, 128, 96).to(dtype), torch.tensor([25.0])
-    with torch.no_grad():
-        taken = peak_of(lambda: net(x.clone(), sigma))
-    assert lowest * taken <= told <= 1.05 * taken
+    line = fit(net, dtype)
+    assert LOWEST <= line(128, 96) / taken(net, 128, 96, dtype=dtype) <= 1.05
 
 
-def test_attention_of_all_pixels_stores_no_logits():
-    net = backbone("attention=non_local")
-    small, large = peak_bytes(net, 3, 256, 256), peak_bytes(net, 3, 1024, 1024)
-    assert large == pytest.approx(16 * small, rel=0.02)
-
-
-def test_telling_leaves_the_net_alone():
+def test_measuring_leaves_the_net_alone():
     net = backbone("attention=swin")
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    peak_bytes(net, 3, 64, 64, torch.bfloat16)
+    fit_peak_memory(net, 3, 10**6, size_multiple=8)
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
 
+@pytest.mark.parametrize(
+    ("limit", "size_multiple", "sides"),
+    [(0, 8, [8]), (10**6, 8, [8, 16, 32, 64, 128]), (2**31, 8, [8, 16, 32, 64, 128, 256]),
+     (2**31, 12, [12, 24, 48, 96, 192]), (2**31, 1, [8, 16, 32, 64, 128, 256])],
+)  # fmt: skip
+def test_no_tile_takes_more_than_the_limit(limit, size_multiple, sides):
+    seen = []
+
+    def net(noisy, sigma):
+        seen.append(noisy.shape[-1])
+        return noisy.repeat(1, 4, 1, 1)
+
+    line = fit_peak_memory(net, 3, limit, size_multiple=size_multiple)
+    assert seen == [sides[0], *sides]
+    pixels = sides[-1] ** 2
+    assert line(sides[-1], sides[-1]) == pytest.approx(4 * 3 * 5 * pixels, abs=256)
+    assert sides[-1] == sides[0] or 60 * pixels <= limit
+
+
+def test_the_line_lies_above_every_tile(monkeypatch):
+    peaks = {side: 1000 * side**2 + 900 * min(side, 64) ** 2 for side in (8, 16, 32, 64, 128, 256)}
+    sizes = iter(peaks.values())
+    monkeypatch.setattr(memory, "peak_of", lambda function, device: next(sizes))
+    line = fit_peak_memory(lambda noisy, sigma: noisy, 3, 2**31, size_multiple=8)
+    assert line.per_pixel == pytest.approx(1000)
+    assert all(line(side, side) >= peak for side, peak in peaks.items())
+
+
+class TestBudget:
+    def test_is_what_the_process_leaves(self):
+        net = torch.nn.Identity()
+        net.forward = lambda noisy, sigma: noisy
+        left = memory_budget(2**40, net, 3)
+        assert left == 2**40 - memory.peak_rss()
+        with pytest.raises(ValueError, match=r"memory=1MiB, but the program alone takes \d+ MiB"):
+            memory_budget(2**20, net, 3)
+
+    def test_is_assumed_where_the_platform_does_not_tell(self):
+        code = (
+            "import sys; sys.modules['resource'] = None;"
+            "from denoise.inference.memory import ASSUMED_RSS, peak_rss;"
+            "assert peak_rss() == ASSUMED_RSS"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
 class TestChoice:
-    @pytest.mark.parametrize("attention", ["mdta", "swin"])
-    @pytest.mark.parametrize("memory", ["3MB", "50MB", "400MB"])
-    def test_largest_that_fits(self, attention, memory):
-        net, memory = backbone(f"attention={attention}"), parse_memory(memory)
-        side = choose_tile(net, 3, 1000, 701, memory, size_multiple=8)
+    line = PeakMemory(2e5, 1000)
+
+    @pytest.mark.parametrize("budget", ["3MB", "50MB", "400MB"])
+    def test_largest_that_fits(self, budget):
+        budget = parse_memory(budget)
+        side = choose_tile_size(self.line, 1000, 701, budget, size_multiple=8)
         assert side % 8 == 0
-        assert peak_bytes(net, 3, side, min(side, 704)) <= memory
-        assert peak_bytes(net, 3, side + 8, min(side + 8, 704)) > memory
+        assert self.line(side, min(side, 704)) <= budget
+        assert self.line(side + 8, min(side + 8, 704)) > budget
 
     def test_the_whole_where_it_fits(self):
-        net = backbone("attention=mdta")
-        assert choose_tile(net, 3, 99, 130, parse_memory("1GB"), size_multiple=8) == 136
-        exactly = peak_bytes(net, 3, 104, 136)
-        assert choose_tile(net, 3, 99, 130, exactly, size_multiple=8) == 136
-        assert choose_tile(net, 3, 99, 130, exactly - 1, size_multiple=8) < 136
+        def choose(budget):
+            return choose_tile_size(self.line, 99, 130, budget, size_multiple=8)
+
+        assert choose(parse_memory("1GB")) == 136
+        exactly = self.line(104, 136)
+        assert choose(exactly) == 136
+        assert choose(exactly - 1) < 136
 
     def test_too_little(self):
         with pytest.raises(ValueError, match=r"memory=1000 bytes hold no tile of 8 px, which take"):
-            choose_tile(backbone("attention=mdta"), 3, 99, 130, 1000, size_multiple=8)
+            choose_tile_size(self.line, 99, 130, 1000, size_multiple=8)
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("attention", ["mdta", "swin", "neighborhood", "non_local", "none"])
-def test_told_for_a_gpu(attention):
-    """Not run when written, for want of a GPU: the bound is a guess."""
-    net = backbone(f"attention={attention}").to("cuda")
-    told = peak_bytes(net, 3, 512, 640)
-    taken = measured(net, 512, 640, device="cuda")
-    assert told == pytest.approx(taken, rel=0.25)
+def test_the_line_on_a_gpu(attention):
+    net = backbone(f"attention={attention}")
+    line = fit(net, device="cuda")
+    assert LOWEST <= line(512, 640) / taken(net, 512, 640, device="cuda") <= 1.35

@@ -26,14 +26,14 @@ RESULTS = {
 }
 WEIGHTS = {
     "files": ["model.safetensors", "config.json"],
-    "refused": {"onnx": "mixer (Odd): is odd"},
-    "interface": None,
+    "skipped": {"onnx": "mixer (Odd): is odd"},
+    "spec": None,
     "checks": {},
 }
 ALL = {
     "files": ["model.safetensors", "config.json", "model.onnx", "run.py", "model.pt2"],
-    "refused": {},
-    "interface": {"smallest": 8},
+    "skipped": {},
+    "spec": {"smallest": 8},
     "checks": {"onnx": {"8x8": 1.234e-6, "24x40": 2e-7}, "pt2": {"8x8": 0.0}},
 }
 

@@ -1,0 +1,127 @@
+"""Restore many pictures: pair inputs with outputs, and restore every page of each."""
+
+import glob
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import takewhile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from denoise.image_io.formats import SUFFIXES
+from denoise.image_io.photo import Photo
+from denoise.image_io.pixels import WHITE
+from denoise.inference.restorer import Restorer, format_report
+from denoise.noise.estimation import central_window, model_sigma
+
+
+class Batch(NamedTuple):
+    """Pictures to restore.
+
+    Args:
+        pairs: input and output of each.
+        done: number of outputs that exist already.
+        unreadable: for the user, a sentence on each folder that cannot be read.
+    """
+
+    pairs: list[tuple[Path, Path]]
+    done: int
+    unreadable: list[str]
+
+
+def pair_paths(source: str, target: Path, *, overwrite: bool) -> Batch:
+    """Pair inputs with outputs.
+
+    Of a folder or pattern, existing outputs are left out, and files in the output folder are not
+    inputs. Paths below the folder searched are kept: names alone may occur in several.
+
+    Args:
+        source: a picture, a folder or a pattern.
+        target: a picture, or a folder for several.
+        overwrite: whether to restore pictures again whose output exists.
+
+    Raises:
+        ValueError: where there is nothing to restore, or the target does not suit the source.
+    """
+    folder = os.path.isdir(source)
+    if os.path.isfile(source) or not (folder or glob.has_magic(source)):
+        path = target / Path(source).name if os.path.isdir(target) else target
+        return Batch([(Path(source), path)], 0, [])
+    if target.suffix.lower() in SUFFIXES:
+        raise ValueError(f"output={target} is one picture, but input={source} may be several")
+    root, found, unreadable = find_pictures(source)
+    start, end = root.resolve(), target.resolve()
+    if start == end and (folder or not overwrite):
+        raise ValueError(f"output={target} is the input folder: choose another folder")
+    if not start.is_relative_to(end):
+        found = [path for path in found if not path.parent.resolve().is_relative_to(end)]
+    if not found:
+        none = f"input={source} holds no {', '.join(sorted(SUFFIXES))} files"
+        raise ValueError("; ".join(unreadable) or none)
+    pairs = [(path, target / path.relative_to(root)) for path in found]
+    left = [pair for pair in pairs if overwrite or not os.path.exists(pair[1])]
+    return Batch(left, len(pairs) - len(left), unreadable)
+
+
+def find_pictures(source: str) -> tuple[Path, list[Path], list[str]]:
+    """Search a folder and all below it, or by a pattern.
+
+    Returns:
+        The folder that is searched, the pictures in it, and a sentence on each unreadable folder.
+    """
+    unreadable = []
+
+    def report(error: OSError) -> None:
+        unreadable.append(f"{error.filename} cannot be read ({error.strerror}): make it readable")
+
+    if os.path.isdir(source):
+        root = Path(source)
+        walk = os.walk(root, onerror=report)
+        paths = {Path(folder, name) for folder, _, names in walk for name in names}
+    else:
+        root = Path(*takewhile(lambda part: not glob.has_magic(part), Path(source).parts))
+        paths = set(map(Path, glob.glob(source, recursive=True)))
+    pictures = sorted(path for path in paths if path.suffix.lower() in SUFFIXES)
+    return root, pictures, unreadable
+
+
+def restore_photo(
+    photo: Photo,
+    restorer: Restorer,
+    sigma: float | None,
+    *,
+    takes_sigma: bool,
+    advance: Callable[[int], Any] = int,
+) -> tuple[Photo, list[str]]:
+    """Restore every page of a picture.
+
+    Args:
+        photo: the picture.
+        restorer: that restores a page.
+        sigma: in grey levels; None estimates it on each page, where the net takes it.
+        takes_sigma: whether the net does.
+        advance: called with the number of pixels of every tile that is done.
+
+    Returns:
+        The clean picture, and lines for the user: how it went and what to know.
+    """
+    pages, lines = [], list(photo.warnings)
+    for page in photo.pages:
+        level = sigma
+        if takes_sigma:
+            level = model_sigma(_central_part(page), sigma).item()
+            if sigma is None:
+                lines.append(f"noise estimated at sigma {level:.1f}")
+        clean, report = restorer(page, level, advance)
+        pages.append(clean)
+        lines += [format_report(report), *report.warnings]
+    return replace(photo, pages=pages), list(dict.fromkeys(lines))
+
+
+def _central_part(page: np.ndarray) -> torch.Tensor:
+    """Return the part of a page whose noise is estimated, (1, C, h, w), in [0, 1]."""
+    part = central_window(np.moveaxis(page, -1, 0))
+    return torch.from_numpy(part.astype(np.float32) / np.float32(WHITE[page.dtype]))[None]

@@ -1,0 +1,88 @@
+"""Inputs and outputs of many pictures in pairs, and pictures of several pages."""
+
+import numpy as np
+import pytest
+
+from denoise.image_io.photo import Photo
+from denoise.inference.batch import find_pictures, pair_paths, restore_photo
+from denoise.inference.restorer import Report
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("in/a.png", "in/b/c.TIF", "in/b/notes.txt", "in/out/d.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def names(batch):
+    return [(str(source), str(target)) for source, target in batch.pairs]
+
+
+def test_one_picture(folder):
+    assert names(pair_paths("in/a.png", folder / "x.png", overwrite=False)) == [
+        ("in/a.png", str(folder / "x.png"))
+    ]
+    assert pair_paths("in/a.png", folder / "in/b", overwrite=False).pairs[0][1].name == "a.png"
+    assert pair_paths("none.png", folder / "x.png", overwrite=False).pairs
+
+
+def test_a_folder_keeps_paths_and_leaves_out_outputs_and_what_is_done(folder):
+    target = folder / "in/out"
+    found = pair_paths("in", target, overwrite=False)
+    assert names(found) == [
+        ("in/a.png", str(target / "a.png")), ("in/b/c.TIF", str(target / "b/c.TIF")),
+    ]  # fmt: skip
+    (target / "a.png").touch()
+    left = pair_paths("in", target, overwrite=False)
+    assert left.pairs == found.pairs[1:]
+    assert left.done == 1
+    assert pair_paths("in", target, overwrite=True) == found
+
+
+def test_a_pattern_is_searched_from_its_first_wildcard(folder):
+    root, found, unreadable = find_pictures("in/*/*.*")
+    assert str(root) == "in"
+    assert sorted(path.name for path in found) == ["c.TIF", "d.jpg"]
+    assert not unreadable
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        ("in", "in", "is the input folder: choose another folder"),
+        ("in", "x.png", "is one picture, but input=in may be several"),
+        ("*.gif", "out", r"input=\*\.gif holds no "),
+    ],
+)
+def test_what_does_not_suit_is_refused(folder, source, target, message):
+    with pytest.raises(ValueError, match=message):
+        pair_paths(source, folder / target, overwrite=False)
+
+
+@pytest.mark.parametrize("sigma", [None, 7.0])
+def test_every_page_is_restored_and_its_noise_estimated_where_asked(sigma):
+    given, advanced = [], []
+
+    def restorer(page, level, advance):
+        given.append(level)
+        advance(page.shape[0] * page.shape[1])
+        report = Report("whole", page.size, 1, 8, 0, 0.0, 1.0, 0.0, ["mind this"])
+        return page + 1, report
+
+    noise = np.random.default_rng(0).normal(100, 10, (2, 300, 300, 1))
+    pages = list(noise.round().astype(np.uint8))
+    photo = Photo(pages, [None, None])
+    clean, lines = restore_photo(photo, restorer, sigma, takes_sigma=True, advance=advanced.append)
+    assert all(np.array_equal(a, b + 1) for a, b in zip(clean.pages, pages, strict=True))
+    assert advanced == [90_000, 90_000]
+    assert lines.count("mind this") == 1
+    if sigma is None:
+        assert given == pytest.approx([10, 10], rel=0.1)
+        assert lines[0].startswith("noise estimated at sigma ")
+    else:
+        assert given == [7.0, 7.0]
+    restore_photo(photo, restorer, None, takes_sigma=False)
+    assert given[-2:] == [None, None]

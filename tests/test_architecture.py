@@ -43,10 +43,6 @@ WITHOUT_TEST = {
     "attention/swin.py",
     "attention/unfold.py",
     "attention/vit.py",
-    "export/onnx.py",
-    "export/torch_export.py",
-    "inference/restorer.py",
-    "inference/self_ensemble.py",
     "layers/depthwise_shifts.py",
     "layers/local_attention.py",
     "layers/tiled_attention.py",
@@ -54,7 +50,6 @@ WITHOUT_TEST = {
     "malloc.py",
     "option_checks.py",
     "properties.py",
-    "receptive_field.py",
 }
 # Words of earlier versions that the field does not use.
 PRIVATE_WORDS = {

@@ -31,7 +31,7 @@ def test_a_file_states_its_spec_and_gives_what_the_net_gives(program, tmp_path):
     assert session.get_outputs()[0].shape == ["batch", 3, "height", "width"]
     assert session.get_modelmeta().custom_metadata_map == {
         "channels": "3", "out_channels": "3", "sigma_map": "True", "size_multiple": "2",
-        "alignment": "2", "halo": str(spec.tiling.halo), "smallest": "1",
+        "alignment": "2", "halo": str(spec.tiling.halo), "smallest": str(spec.tiling.smallest),
         "min_size": str(spec.tiling.min_size), "normalisation": "[0, 1]",
     }  # fmt: skip
     for size in [(1, 3, 45, 77), (4, 3, 64, 64), (1, 3, 5, 4)]:

@@ -33,11 +33,14 @@ def memory_for(net, pixels, side):
        for name, ensemble in (("swin", True), ("neighborhood", False))],
 )  # fmt: skip
 def test_tiles_give_what_the_whole_gives(build, word, ensemble):
-    size = "attention.window_size=4" if "swin" in word else "attention.kernel_size=3"
+    size, shape, side = {
+        "attention=swin": ("attention.window_size=4", (190, 141, 3), 112),
+        "attention=neighborhood": ("attention.kernel_size=3", (110, 81, 3), 72),
+    }[word]
     net = build(word, size, "attention.qkv_bias=false", "backbone.sigma_map=true")
-    pixels = np.random.default_rng(0).random((190, 61, 3)).astype(np.float32)
+    pixels = np.random.default_rng(0).random(shape).astype(np.float32)
     whole, one = Restorer(net, 3, memory=2**33, ensemble=ensemble)(pixels, 25.0)
-    memory = memory_for(net, pixels, 112)
+    memory = memory_for(net, pixels, side)
     tiled, many = Restorer(net, 3, memory=memory, ensemble=ensemble, tiles="exact")(pixels, 25.0)
     assert one.method == "whole"
     assert many.method == "exact tiles"

@@ -57,11 +57,11 @@ def test_in_tiles_is_that_of_the_whole(name):
     net = backbone(f"attention={name}", size[name], "feedforward=mlp")
     limits = tile_constraints(net)
     side = 2 * limits.halo + 4 * limits.step
-    x = image(1, 3, side + 11, side + 14)
+    x = image(1, 3, side + 11, 9)
     with torch.no_grad():
         whole = SelfEnsemble(net)(x)
     tiles = exact_tiles_of(net, *x.shape[2:], side, mirrored=True)
-    assert len(tiles) >= 4
+    assert len(tiles) >= 2
     out = join(restore_ensembled(net, x, None, tiles, limits), torch.full_like(x, torch.nan))
     assert (out - whole).abs().max() <= 1e-10 * whole.abs().max()
     within = join(restore_tiled(SelfEnsemble(net), x, None, tiles), torch.zeros_like(x))

@@ -24,7 +24,7 @@ class ExternalModel(nn.Module):
         except ImportError as error:
             raise CheckpointError(
                 f"{path}: not a checkpoint of train.py; for other models: "
-                "pip install 'denoise[peers]'"
+                "pip install 'denoise[external]'"
             ) from error
         contents = read_weights(path)
         try:

@@ -1,16 +1,17 @@
-# Everyday words; each sets up .venv by itself.
+# Everyday words; each sets up the virtual environment by itself.
 PYTHON ?= python3
-RUN = .venv/bin/python
+VENV ?= .venv
+RUN = $(VENV)/bin/python
 # A process a core, each of one thread: torch's threads would wait for one another.
 PYTEST = OMP_NUM_THREADS=1 $(RUN) -m pytest --numprocesses auto
 
 .PHONY: install train test test-all lint format docs
 
-install: .venv/installed
+install: $(VENV)/installed
 
-.venv/installed: pyproject.toml
+$(VENV)/installed: pyproject.toml
 	$(PYTHON) -c "import sys; sys.exit('Python 3.11 or newer is needed: make PYTHON=python3.11 ...' if sys.version_info < (3, 11) else 0)"
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --editable '.[test,docs]'
 	touch $@
 

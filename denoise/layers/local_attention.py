@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from denoise.layers.padding import reflect_pad
-from denoise.layers.tiled_attention import tiled_attention, traceable_attention
+from denoise.layers.tiled_attention import tiled_attention
+from denoise.layers.traceable_attention import traceable_attention
 
 Attend = Callable[[Tensor, Tensor, tuple[int, int], Literal["shift", "mask"]], Tensor]
 

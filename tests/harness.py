@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 from hydra.utils import instantiate
 
@@ -48,7 +49,11 @@ def assert_same(left, right, x, tolerance=1e-10):
         assert (a - b).abs().max().item() <= tolerance * scale, name
 
 
-ODD_SIZES = [(1, 1), (3, 5), (7, 9), (8, 8), (9, 13), (17, 6), (33, 26)]
+ALL_SIZES = [(1, 1), (3, 5), (7, 9), (8, 8), (9, 13), (17, 6), (33, 26)]
+ODD_SIZES = [
+    size if size in ((1, 1), (9, 13)) else pytest.param(size, marks=pytest.mark.slow)
+    for size in ALL_SIZES
+]
 
 
 def normal(*shape):

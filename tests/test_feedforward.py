@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from deepinv.models.restormer import FeedForward
-from harness import ODD_SIZES, assert_same, make, normal, options, parameters, randomize
+from harness import ALL_SIZES, ODD_SIZES, assert_same, make, normal, options, parameters, randomize
 from oracles import by_taps, depends
 from spandrel.architectures.NAFNet.__arch.NAFNet_arch import NAFBlock
 from torch import nn
@@ -70,7 +70,7 @@ def test_simple_gate_is_nafnets(size):
 class TestContract:
     def test_channels_last_and_any_size(self, name):
         ours = randomize(make("feedforward", f"feedforward={name}")(6)).double()
-        for size in ODD_SIZES:
+        for size in ALL_SIZES:
             x = normal(2, 6, *size)
             out = ours(x.contiguous(memory_format=torch.channels_last))
             assert out.shape == x.shape

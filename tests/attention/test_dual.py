@@ -1,4 +1,4 @@
-"""Two mixers in one: the sum they stand for, and facts that follow from theirs."""
+"""Two mixers in one: their sum, and properties that follow from theirs."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def test_dual_is_the_sum_of_its_two(order):
 
 
 @pytest.mark.parametrize("order", ["sequence", "parallel"])
-def test_bounded_parts_make_a_bounded_whole(order):
+def test_dual_of_bounded_parts_is_bounded(order):
     mixer = randomize(make("attention", *WORDS, f"attention.order={order}")(16, 2, 1)).double()
     assert mixer.properties.family == "local + window"
     assert mixer.properties.shift_period == 8
@@ -33,12 +33,12 @@ def test_bounded_parts_make_a_bounded_whole(order):
         assert (places[0], places[-1]) == (first, last)
 
 
-def test_an_unbounded_part_makes_the_whole_unbounded():
+def test_dual_with_an_unbounded_part_is_unbounded():
     mixer = make("attention", WORDS[0], WORDS[1], "attention@attention.second=mdta")(16, 2, 1)
     assert mixer.properties.receptive_field is None
     assert mixer.properties.shift_period == 1
 
 
-def test_an_unknown_order_is_refused():
+def test_dual_refuses_an_unknown_order():
     with pytest.raises(Exception, match="order=sideways is unknown"):
         make("attention", *WORDS, "attention.order=sideways")(16, 2, 1)

@@ -13,9 +13,19 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 NAMES = options("attention")
-SIZES = [(1, 1), (3, 5), (7, 9), (8, 8), (13, 16), (17, 6), (64, 40)]
+
+
+def slow(*values):
+    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
+
+
+SIZES = [(7, 9), *slow((1, 1), (3, 5), (8, 8), (13, 16), (17, 6), (64, 40))]
+WINDOWED_MDTA = [
+    f"mdta attention.window={window} attention.stride={stride}"
+    for window, stride in [(8, 4), (6, 2), (4, 4)]
+]
 VARIANTS = [
-    "acmix attention.pe=official", "cbam attention.pool=avg", "mdta attention.window=8",
+    *WINDOWED_MDTA, "acmix attention.pe=official", "cbam attention.pool=avg",
     "neighborhood attention.dilation=2", "neighborhood attention.position_bias=false",
     "non_local attention.pool=3", "pvt attention.linear=true", "slide attention.border=official",
     "unfold attention.dilation=2", "unfold attention.border=reflect",
@@ -23,7 +33,7 @@ VARIANTS = [
 
 
 def mixers(name, dim=16, num_heads=2, index=1):
-    """The mixers that words of the command line stand for: one, or one a level."""
+    """Make the mixers of an option: one, or one a level."""
     return [randomize(maker(dim, num_heads, index)) for maker in makers(name)]
 
 
@@ -48,18 +58,21 @@ def results(mixer, x):
     return [out.detach(), leaf.grad, *(p.grad for p in mixer.parameters())]
 
 
-def test_every_word_is_a_file_and_every_file_a_word():
+def test_every_yaml_has_its_module_and_its_test():
     files = Path(ROOT / "denoise" / "attention").glob("[!_]*.py")
     assert sorted(path.stem for path in files) == NAMES
     for name in NAMES:
+        assert (ROOT / "tests" / "attention" / f"test_{name}.py").is_file()
         text = (ROOT / "configs" / "attention" / f"{name}.yaml").read_text()
         assert f"_target_: denoise.attention.{name}." in text
 
 
-@pytest.mark.parametrize("name", [*NAMES, *VARIANTS])
+@pytest.mark.parametrize("name", [*NAMES, *slow(*VARIANTS)])
 class TestContract:
     @pytest.mark.parametrize("size", SIZES, ids=str)
-    @pytest.mark.parametrize(("batch", "heads", "index"), [(3, 2, 0), (1, 1, 1)])
+    @pytest.mark.parametrize(
+        ("batch", "heads", "index"), [(3, 2, 0), pytest.param(1, 1, 1, marks=pytest.mark.slow)]
+    )
     def test_any_size_and_precision(self, name, size, batch, heads, index):
         """Against float64, gradients too; what is free in memory is no number."""
         for mixer in mixers(name, num_heads=heads, index=index):
@@ -90,7 +103,7 @@ class TestContract:
             alone = torch.cat([mixer(one) for one in x.split(1)])
             close(mixer(x), alone, 1e-12)
 
-    @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+    @pytest.mark.parametrize("dtype", [torch.bfloat16, *slow(torch.float32)], ids=str)
     def test_precision(self, name, dtype):
         for mixer in mixers(name):
             x = image(2, 16, 13, 18).to(dtype)
@@ -156,7 +169,7 @@ class TestContract:
             compiled = torch.compile(mixer.double(), backend="eager", fullgraph=True)
             close(compiled(x), mixer(x), 1e-10)
 
-    @pytest.mark.parametrize("index", [0, 1])
+    @pytest.mark.parametrize("index", [1, *slow(0)])
     def test_exports_with_open_sizes_or_says_why_not(self, name, index):
         """As x + mixer(x), so that the output's sizes must be provably the input's.
 
@@ -175,9 +188,9 @@ class TestContract:
                 )
             except Exception as error:
                 if not mixer.properties.export:
-                    pytest.fail(f"facts.export does not say why: {error}")
+                    pytest.fail(f"properties.export does not say why: {error}")
                 continue
-            assert not mixer.properties.export, "it works, yet facts.export says it does not"
+            assert not mixer.properties.export, "it works, yet properties.export says it does not"
             for size in [(57, 66), (48, 64)]:
                 x = image(2, 16, *size).double()
                 close(program.module()(x), block(x), 1e-10)
@@ -221,10 +234,10 @@ def possible_families(mixer):
     return {"global"} if properties.shift_period == 1 else {"sparse global"}
 
 
-@pytest.mark.parametrize("name", NAMES)
-class TestFacts:
+@pytest.mark.parametrize("name", [*NAMES, *slow(*WINDOWED_MDTA)])
+class TestProperties:
     def test_family(self, name):
-        """It follows from the facts that are tested below, and from whether a softmax is taken."""
+        """It follows from the properties tested below, and from whether a softmax is taken."""
         for mixer in mixers(name):
             parts = [mixer.first, mixer.second] if name == "dual" else [mixer]
             families = [part.properties.family for part in parts]
@@ -232,10 +245,10 @@ class TestFacts:
             for part, family in zip(parts, families, strict=True):
                 assert family in possible_families(part)
 
-    @pytest.mark.parametrize("index", [0, 1])
-    @pytest.mark.parametrize("axis", [2, 3], ids=["rows", "columns"])
-    @pytest.mark.parametrize("length", [13, 48])
-    def test_reach_is_what_decides_and_no_more(self, name, index, axis, length):
+    @pytest.mark.parametrize("index", [1, *slow(0)])
+    @pytest.mark.parametrize("axis", [2, *slow(3)])
+    @pytest.mark.parametrize("length", [48, *slow(13)])
+    def test_receptive_field_is_what_decides_and_no_more(self, name, index, axis, length):
         for mixer in mixers(name, index=index):
             if mixer.properties.receptive_field is None:
                 continue
@@ -246,14 +259,14 @@ class TestFacts:
                 assert visible[first, place] > 1e-12
                 assert visible[last, place] > 1e-12
 
-    def test_without_a_reach_the_first_row_is_felt_far_away(self, name):
+    def test_without_a_receptive_field_the_first_row_is_felt_far_away(self, name):
         for mixer in mixers(name):
             if mixer.properties.receptive_field is None:
                 visible = depends(mixer.double(), 48, 9, 2)
                 assert visible[0, 36:].max() > 1e-9
 
-    @pytest.mark.parametrize("index", [0, 1])
-    def test_a_crop_gives_the_same_exactly_with_a_reach(self, name, index):
+    @pytest.mark.parametrize("index", [1, *slow(0)])
+    def test_a_crop_gives_the_same_exactly_with_a_receptive_field(self, name, index):
         for mixer in mixers(name, index=index):
             mixer.double()
             receptive_field = mixer.properties.receptive_field
@@ -282,8 +295,8 @@ class TestFacts:
                 error = (part - expected).abs().max() / expected.abs().max()
                 assert (error < 1e-12) == (receptive_field is not None)
 
-    def test_step(self, name, monkeypatch):
-        """On a torus: shifts by the step shift the output, smaller ones do not."""
+    def test_shift_period(self, name, monkeypatch):
+        """On a torus: shifts by the period shift the output, smaller ones do not."""
         for mixer in mixers(name, index=0):
             mixer.double()
             for module in mixer.modules():
@@ -315,7 +328,7 @@ class TestFacts:
             deviation = (inside - inside[..., :1, :1]).abs().max() / inside.abs().max()
             assert (deviation < 1e-12) == mixer.properties.preserves_constant
 
-    def test_cost(self, name):
+    def test_complexity(self, name):
         """The part of the multiply-accumulates that grows faster than the pixels has the power."""
         for mixer in mixers(name):
             small, middle, large = (count(mixer.to("meta"), side) for side in (128, 256, 512))

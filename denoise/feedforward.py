@@ -36,8 +36,8 @@ class GDFN(nn.Module):
         layers = self.project_in, self.dwconv
         # Gate and value made apart are contiguous: up to 1.9 times as fast as splitting one tensor.
         gate, value = (
-            F.conv2d(conv1x1(x, *into), *depthwise, padding=1, groups=len(depthwise[0]))
-            for into, depthwise in zip(*map(_split_outputs, layers), strict=True)
+            F.conv2d(conv1x1(x, *project), kernel, bias, padding=1, groups=len(kernel))
+            for project, (kernel, bias) in zip(*map(_split_outputs, layers), strict=True)
         )
         return self.project_out(_gelu_gate(gate, value))
 

@@ -91,7 +91,7 @@ class ACmix(Mixer):
         q, k, v = qkv.chunk(3, 1)
         # Not by linspace: the exporter would settle on one size.
         y, x = (
-            torch.arange(n, dtype=k.dtype, device=k.device) * (2 / torch.sym_max(n - 1, 1)) - 1
+            torch.arange(n, dtype=k.dtype, device=k.device).mul(2 / torch.sym_max(n - 1, 1)) - 1
             for n in k.shape[2:]
         )
         place = torch.stack(torch.meshgrid(x, y, indexing="xy"))[None]

@@ -76,10 +76,10 @@ class CrossShapedWindowAttention(Mixer):
         H, W = qkv.shape[1:3]
         width, N = self.stripe_width, self.num_heads
         # Pad after the projection: padded columns are masked as keys and cropped as queries.
-        windows = (partition(pad(t, (1, width)), N, (H, width)) for t in qkv.unbind(3))
+        q, k, v = (partition(pad(t, (1, width)), N, (H, width)) for t in qkv.unbind(3))
 
         def visible(number: Tensor) -> Tensor:
             return number * width + torch.arange(width, device=qkv.device) < W
 
         columns = runs(W, width, visible, qkv.device)
-        return crop(merge(attend(*windows, None, [(1, None)], columns)), H, W)
+        return crop(merge(attend(q, k, v, None, [(1, None)], columns)), H, W)

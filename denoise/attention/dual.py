@@ -15,7 +15,7 @@ from torch import Tensor
 
 from denoise.option_checks import check_choice
 from denoise.properties import Mixer, MixerFactory, MixerProperties
-from denoise.receptive_field import Compose, Radius, Union
+from denoise.receptive_field import Compose, Radius, ReceptiveField, Union
 
 
 class Dual(Mixer):
@@ -51,24 +51,24 @@ class Dual(Mixer):
         self.order = order
         self.first = first(dim, num_heads, block_index)
         self.second = second(dim, num_heads, block_index)
-        first, second = self.first.properties, self.second.properties
-        receptive_field = None
-        if first.receptive_field and second.receptive_field and self.order == "sequence":
+        one, other = self.first.properties, self.second.properties
+        receptive_field: ReceptiveField | None = None
+        if one.receptive_field and other.receptive_field and self.order == "sequence":
             receptive_field = Compose(
-                [Union([Radius(0), first.receptive_field]), second.receptive_field]
+                [Union([Radius(0), one.receptive_field]), other.receptive_field]
             )
-        elif first.receptive_field and second.receptive_field:
-            receptive_field = Union([first.receptive_field, second.receptive_field])
+        elif one.receptive_field and other.receptive_field:
+            receptive_field = Union([one.receptive_field, other.receptive_field])
         self.properties = MixerProperties(
-            family=" + ".join(dict.fromkeys([first.family, second.family])),
-            complexity=max(first.complexity, second.complexity),  # "N" < "N^1.5" < "N^2"
+            family=" + ".join(dict.fromkeys([one.family, other.family])),
+            complexity=max(one.complexity, other.complexity),  # "N" < "N^1.5" < "N^2"
             receptive_field=receptive_field,
-            shift_period=first.shift_period
-            and second.shift_period
-            and math.lcm(first.shift_period, second.shift_period),
-            preserves_constant=first.preserves_constant and second.preserves_constant,
-            zero_init=first.zero_init and second.zero_init,
-            export=first.export or second.export,
+            shift_period=one.shift_period
+            and other.shift_period
+            and math.lcm(one.shift_period, other.shift_period),
+            preserves_constant=one.preserves_constant and other.preserves_constant,
+            zero_init=one.zero_init and other.zero_init,
+            export=one.export or other.export,
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -40,6 +40,8 @@ class GridAttention(Mixer):
         qkv_bias: whether the query, key and value projection has a bias.
     """
 
+    relative_position_index: Tensor
+
     def __init__(
         self,
         dim: int,

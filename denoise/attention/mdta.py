@@ -170,8 +170,10 @@ def _heads(x: Tensor, num_heads: int) -> Tensor:
     return x.unflatten(-1, (num_heads, -1)).transpose(1, 2)
 
 
-def _over_windows(x: Tensor, zeros: tuple[int, ...], span: int) -> Tensor:
+def _over_windows(x: Tensor, zeros: tuple[int | torch.SymInt, ...], span: int) -> Tensor:
     """Sum (B, rows, columns, ...) over every window of span x span, with zeros around as in pad."""
-    flat = F.pad(x.flatten(3).permute(0, 3, 1, 2), zeros, value=0.0)
+    x_flat = x.flatten(3).permute(0, 3, 1, 2)
+    # torch's stub of pad lacks SymInt.
+    flat = F.pad(x_flat, zeros, value=0.0)  # type: ignore[arg-type]
     sums = F.avg_pool2d(flat, span, stride=1, divisor_override=1)
     return sums.permute(0, 2, 3, 1).unflatten(3, x.shape[3:])

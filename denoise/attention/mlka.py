@@ -37,7 +37,7 @@ class MultiScaleLargeKernelAttention(Mixer):
     def __init__(self, dim: int, num_heads: int, block_index: int) -> None:
         super().__init__()
         third = dim // 3
-        widths = [third, third, dim - 2 * third] if third else [dim]
+        self.widths = widths = [third, third, dim - 2 * third] if third else [dim]
         kernels = KERNELS[-len(widths) :]
         self.proj_in = Conv1x1(dim, 2 * dim)
         self.branches = nn.ModuleList(
@@ -53,7 +53,7 @@ class MultiScaleLargeKernelAttention(Mixer):
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""
         gate, value = self.proj_in(x).chunk(2, dim=1)
-        parts = gate.split([len(branch.gate.weight) for branch in self.branches], dim=1)
+        parts = gate.split(self.widths, dim=1)
         gates = [branch(part) for branch, part in zip(self.branches, parts, strict=True)]
         return self.proj(value * torch.cat(gates, dim=1))
 

@@ -46,6 +46,8 @@ class OverlappingCrossAttention(Mixer):
         ValueError: where keys cannot overlap by whole pixels, as many on each side.
     """
 
+    relative_position_index: Tensor
+
     def __init__(
         self,
         dim: int,

@@ -80,6 +80,7 @@ class SlideAttention(Mixer):
         q = q * D**-0.5
         # Masked offsets fill up a multiple of 16: narrower matrices are four times slower.
         none = -(k**2) % 16
+        assert self.learned.bias is not None
         kernel = self.learned.weight.view(D, k**2, k**2) + torch.eye(k**2, device=x.device)
         kernel = F.pad(kernel.permute(2, 0, 1), (0, none), value=0.0).to(q.dtype)
         bias = F.pad(self.learned.bias.view(D, k**2), (0, none), value=0.0).to(q.dtype)

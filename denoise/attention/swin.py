@@ -44,6 +44,8 @@ class ShiftedWindowAttention(Mixer):
         qkv_bias: whether the query, key and value projection has a bias.
     """
 
+    relative_position_index: Tensor
+
     def __init__(
         self,
         dim: int,

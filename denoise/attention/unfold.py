@@ -8,6 +8,8 @@ r"""Local attention: each pixel attends to the pixels of the k x k square around
 that a border pixel has fewer keys.
 """
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -52,7 +54,7 @@ class UnfoldAttention(Mixer):
         *,
         kernel_size: int = 7,
         dilation: int | list[int] = 1,
-        border: str = "mask",
+        border: Literal["mask", "reflect"] = "mask",
         naive: bool = False,
         qkv_bias: bool = True,
     ) -> None:
@@ -97,7 +99,7 @@ class UnfoldAttention(Mixer):
         logits = (q[:, :, :, None] * keys).sum(2) * q.shape[2] ** -0.5
         logits = logits + self.position_bias.flatten(1)[..., None, None]
         if self.border == "mask":
-            inside = [is_inside(length, k, self.dilation, qkv.device) for length in (H, W)]
-            inside = inside[0][:, None, :, None] & inside[1][None, :, None, :]
+            y, x = (is_inside(length, k, self.dilation, qkv.device) for length in (H, W))
+            inside = y[:, None, :, None] & x[None, :, None, :]
             logits = logits.masked_fill(~inside.flatten(0, 1), -torch.inf)
         return (logits.softmax(2)[:, :, None] * values).sum(3).flatten(1, 2)

@@ -195,8 +195,8 @@ class Restormer(nn.Module):
             if sigma is None:
                 raise ValueError("this model takes a noise-level map: give sigma in grey levels")
             # Not len(noisy): an exported program would take that number of images alone.
-            level = sigma_to_unit(sigma).to(noisy).view(-1, 1, 1, 1).expand(x.shape[0], 1, H, W)
-            x = torch.cat([noisy, level], dim=1)
+            unit = sigma_to_unit(sigma).to(noisy).view(-1, 1, 1, 1)
+            x = torch.cat([noisy, unit.expand(x.shape[0], 1, H, W)], dim=1)
         x = pad_to_multiple(x, self.size_multiple).contiguous(memory_format=torch.channels_last)
 
         x = self.embed(x)
@@ -256,11 +256,13 @@ class Restormer(nn.Module):
         if self.global_layers():
             return None
 
-        def stage(blocks: nn.Sequential) -> Compose:
+        def stage(blocks: nn.Module) -> Compose:
             fields = (
                 receptive_field
-                for block in blocks
+                for block in blocks.children()
+                if isinstance(block, Block)
                 for receptive_field in block.branch_receptive_fields().values()
+                if receptive_field is not None
             )
             return Compose(
                 [Radius(0), *(Union([Radius(0), receptive_field]) for receptive_field in fields)]

@@ -1,16 +1,17 @@
-"""What can compute neighbourhood attention instead of `tiled_attention`, and when."""
+"""Backends of neighbourhood attention other than `tiled_attention`, and their limits."""
 
 import logging
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 from denoise.layers.tiled_attention import tiled_attention
+from denoise.layers.tiled_axis import Border
 
 BLOCK = 128  # tokens of one block of FlexAttention
 WIDTHS = (8, 16, 32, 64, 128)  # of heads that NATTEN computes on every device
@@ -18,9 +19,7 @@ WIDTHS = (8, 16, 32, 64, 128)  # of heads that NATTEN computes on every device
 log = logging.getLogger(__name__)
 
 
-def flex_attention_2d(
-    qkv: Tensor, bias: Tensor, kernel: tuple[int, int], border: Literal["shift", "mask"]
-) -> Tensor:
+def flex_attention_2d(qkv: Tensor, bias: Tensor, kernel: tuple[int, int], border: Border) -> Tensor:
     """Attend to the pixels around each by FlexAttention, see `tiled_attention`."""
     B, H, W, _, N, D = qkv.shape
     middle = bias.shape[1] // 2
@@ -74,10 +73,8 @@ def blocks(H: int, W: int, k: int, mask: Any, device: torch.device) -> BlockMask
     )
 
 
-def natten_attention(
-    qkv: Tensor, bias: Tensor, kernel: tuple[int, int], border: Literal["shift"]
-) -> Tensor:
-    """Attend to the pixels around each by NATTEN, which knows no bias, see `tiled_attention`."""
+def natten_attention(qkv: Tensor, bias: Tensor, kernel: tuple[int, int], border: Border) -> Tensor:
+    """Attend to the pixels around each by NATTEN, without bias, `shift` alone, see `tiled_attention`."""
     return import_module("natten").na2d(*qkv.unbind(3), kernel_size=kernel)
 
 

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from denoise.layers.padding import reflect_pad
 from denoise.layers.tiled_attention import tiled_attention
+from denoise.layers.tiled_axis import Border
 from denoise.layers.traceable_attention import traceable_attention
 
-Attend = Callable[[Tensor, Tensor, tuple[int, int], Literal["shift", "mask"]], Tensor]
+Attend = Callable[[Tensor, Tensor, tuple[int, int], Border], Tensor]
 
 
 def local_attention(
@@ -42,7 +43,7 @@ def local_attention(
         return out[..., radius : radius + H, radius : radius + W]
     kernel = kernel_size, kernel_size
     if border == "shift":
-        kernel = tuple(max(1, min(kernel_size, length // step)) for length in (H, W))
+        kernel = max(1, min(kernel_size, H // step)), max(1, min(kernel_size, W // step))
     qkv = qkv.permute(0, 2, 3, 1).unflatten(3, (3, N, C // 3 // N))
     if attend is tiled_attention and torch.compiler.is_compiling():
         return traceable_attention(qkv, bias, kernel, border, step).flatten(3).permute(0, 3, 1, 2)

@@ -113,8 +113,8 @@ def attend(
         for (_, visible_x), *block in zip(columns, *blocks, strict=True):
             mask = _mask(bias, visible_y, visible_x, *block[:2])
             # SDPA stores all logits where the last axis is not contiguous.
-            tokens = (t.flatten(4, 5).flatten(0, 2).contiguous() for t in block)
-            mixed = F.scaled_dot_product_attention(*tokens, attn_mask=mask)
+            query, key, value = (t.flatten(4, 5).flatten(0, 2).contiguous() for t in block)
+            mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
             row.append(mixed.view(block[0].shape))
         out.append(torch.cat(row, 2))
     return torch.cat(out, 1)

@@ -74,7 +74,7 @@ def blocks(H: int, W: int, k: int, mask: Any, device: torch.device) -> BlockMask
 
 
 def natten_attention(qkv: Tensor, bias: Tensor, kernel: tuple[int, int], border: Border) -> Tensor:
-    """Attend to the pixels around each by NATTEN, without bias, `shift` alone, see `tiled_attention`."""
+    """Attend by NATTEN, without bias and with the border `shift`, see `tiled_attention`."""
     return import_module("natten").na2d(*qkv.unbind(3), kernel_size=kernel)
 
 

@@ -1,4 +1,4 @@
-"""A page to try a model on: python scripts/demo.py checkpoint=PATH, then open the address shown."""
+"""Serve a page to try a model on: python scripts/demo.py checkpoint=PATH."""
 
 from denoise.cli.demo import main
 

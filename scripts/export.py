@@ -1,4 +1,4 @@
-"""Hand a model over: python scripts/export.py checkpoint=PATH output=FOLDER format=[onnx]."""
+"""Export a model: python scripts/export.py checkpoint=PATH output=FOLDER format=[onnx]."""
 
 from denoise.cli.export import main
 

@@ -1,4 +1,4 @@
-"""Clean pictures: python scripts/restore.py checkpoint=PATH input=photo.jpg output=clean.png."""
+"""Restore pictures: python scripts/restore.py checkpoint=PATH input=photo.jpg output=clean.png."""
 
 from denoise.cli.restore import main
 

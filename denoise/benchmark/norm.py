@@ -60,11 +60,11 @@ def norm(make: Factory, rounds: int) -> dict[str, list[Row]]:
         variants, rounds=rounds, progress="forward and backward"
     )
     x = image(48, dim=3, batch=4)
-    nets = {word: make.backbone(f"norm={word}") for word in ("layernorm", "dyt", "rms", "none")}
-    nets |= {f"{word} compiled": make.backbone(f"norm={word}") for word in ("layernorm", "dyt")}
+    nets = {name: make.backbone(f"norm={name}") for name in ("layernorm", "dyt", "rms", "none")}
+    nets |= {f"{name} compiled": make.backbone(f"norm={name}") for name in ("layernorm", "dyt")}
     for name in ("layernorm compiled", "dyt compiled"):
         nets[name].compile()
-    nets |= {f"{word} bf16": half(make.backbone(f"norm={word}")) for word in ("layernorm", "dyt")}
+    nets |= {f"{name} bf16": half(make.backbone(f"norm={name}")) for name in ("layernorm", "dyt")}
     variants = {name: training(net, x) for name, net in nets.items()}
     tables["training step of the tiny model, 4 crops of 48 x 48"] = compare(
         variants, rounds=rounds, progress="tiny model"

@@ -29,9 +29,9 @@ def roofline(make: Factory, rounds: int) -> dict[str, list[Row]]:
     variants = {"official": inference(official, x), "ours": inference(net, x)}
     timed = compare(variants, rounds=rounds, progress="inference", memory=False)
     rows: list[Row] = []
-    for name, one in {"official": official, "ours": net}.items():
+    for name, network in {"official": official, "ours": net}.items():
         with torch.no_grad(), FlopCounterMode(display=False) as flops, _Traffic() as traffic:
-            one(x)
+            network(x)
         counts = flops.get_flop_counts()["Global"]
         convolutions = sum(n for op, n in counts.items() if "conv" in str(op))
         rows += [

@@ -47,8 +47,8 @@ def train(make: Factory, rounds: int) -> dict[str, list[Row]]:
 
     x = image(48, dim=3, batch=4)
     nets = {
-        word: make.backbone(f"attention={word}")
-        for word in ("swin", "neighborhood", "mdta", "none")
+        name: make.backbone(f"attention={name}")
+        for name in ("swin", "neighborhood", "mdta", "none")
     }
     variants = {name: training(net, x) for name, net in nets.items()}
     steps = compare(variants, rounds=rounds, progress="training steps")

@@ -1,4 +1,4 @@
-"""A page to try a model on: python scripts/demo.py checkpoint=PATH, then open the address shown."""
+"""Serve a page to try a model on: denoise demo checkpoint=PATH, then open the address shown."""
 
 import os
 import tempfile
@@ -61,8 +61,8 @@ def build(config: DictConfig, folder: Path) -> Any:
 
     @lru_cache(maxsize=1)
     def load(name: str) -> tuple[Restorer, bool]:
-        net, made = open_model(models[name])
-        model = made["backbone"]
+        net, trained = open_model(models[name])
+        model = trained["backbone"]
         memory = parse_memory(config.memory)
         restorer = Restorer(net.to(device), model["in_channels"], memory=memory)
         return restorer, model["sigma_map"]
@@ -94,9 +94,9 @@ def build(config: DictConfig, folder: Path) -> Any:
                 lines.append(f"**{name}** {score}")
         paths = []
         for name, pixels in {"before": given, "after": restored}.items():
-            place = Path(tempfile.mkdtemp(dir=folder)) / f"{name}.png"
-            write_photo(Photo([pixels], [None]), place)
-            paths.append(str(place))
+            picture_path = Path(tempfile.mkdtemp(dir=folder)) / f"{name}.png"
+            write_photo(Photo([pixels], [None]), picture_path)
+            paths.append(str(picture_path))
         return tuple(paths), "<br>".join(lines), paths[1]
 
     with gradio.Blocks(title="denoise") as page:
@@ -111,26 +111,28 @@ def build(config: DictConfig, folder: Path) -> Any:
                 gradio.Examples(samples(folder), picture, label="samples")
             with gradio.Column(scale=2):
                 slider = gradio.ImageSlider(label="before | after", height=560, type="filepath")
-                told = gradio.Markdown()
+                report_text = gradio.Markdown()
                 saved = gradio.File(label="download")
-        button.click(run, [picture, noise, sigma, model], [slider, told, saved])
+        button.click(run, [picture, noise, sigma, model], [slider, report_text, saved])
     return page
 
 
-def find_models(place: Path) -> dict[str, Path]:
+def find_models(path: Path) -> dict[str, Path]:
     """Models to choose from: the file itself, or every .ckpt below a folder, newest first."""
-    if not place.is_dir() or (place / "config.json").is_file():
-        return {place.name: place}
-    found = sorted(place.rglob("*.ckpt"), key=lambda path: path.stat().st_mtime, reverse=True)
+    if not path.is_dir() or (path / "config.json").is_file():
+        return {path.name: path}
+    found = sorted(path.rglob("*.ckpt"), key=lambda file: file.stat().st_mtime, reverse=True)
     if not found:
-        raise ValueError(f"checkpoint={place} holds no .ckpt: give a model or a folder of runs")
-    return {str(path.relative_to(place)): path for path in found}
+        raise ValueError(f"checkpoint={path} holds no .ckpt: give a model or a folder of runs")
+    return {str(file.relative_to(path)): file for file in found}
 
 
-def add_noise(pixels: np.ndarray, word: str, sigma: float) -> np.ndarray:
-    """Add noise of a word of configs/noise; sigma goes to the kinds that have one."""
-    made = compose_config(f"noise={word}", f"sigma={sigma}").noise
-    noisy = instantiate(made, _convert_="all")(as_tensor(pixels), torch.Generator().manual_seed(0))
+def add_noise(pixels: np.ndarray, kind: str, sigma: float) -> np.ndarray:
+    """Add noise of an option of configs/noise; sigma goes to the kinds that have one."""
+    config = compose_config(f"noise={kind}", f"sigma={sigma}").noise
+    noisy = instantiate(config, _convert_="all")(
+        as_tensor(pixels), torch.Generator().manual_seed(0)
+    )
     noisy = noisy[0].permute(1, 2, 0).clamp(0, 1).numpy()
     if pixels.dtype.kind == "u":
         noisy = (noisy * np.iinfo(pixels.dtype).max).round()

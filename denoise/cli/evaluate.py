@@ -1,4 +1,4 @@
-"""Measure a checkpoint: python evaluate.py checkpoint=PATH data=kodak24 sigma=[15,25,50]."""
+"""Measure a checkpoint: denoise evaluate checkpoint=PATH data=kodak24 sigma=[15,25,50]."""
 
 import time
 from pathlib import Path

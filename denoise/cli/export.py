@@ -1,4 +1,4 @@
-"""Export a model: python scripts/export.py checkpoint=PATH output=FOLDER format=[onnx]."""
+"""Export a model: denoise export checkpoint=PATH output=FOLDER format=[onnx]."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Restore pictures: python scripts/restore.py checkpoint=PATH input=photo.jpg output=clean.png."""
+"""Restore pictures: denoise restore checkpoint=PATH input=photo.jpg output=clean.png."""
 
 import sys
 from pathlib import Path

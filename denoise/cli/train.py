@@ -1,4 +1,4 @@
-"""Train a denoiser and measure it: python train.py attention=swin norm=dyt."""
+"""Train a denoiser and measure it: denoise train attention=swin norm=dyt."""
 
 import logging
 import time

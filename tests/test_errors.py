@@ -14,6 +14,7 @@ from denoise.errors import first_line
         (ValueError(), "ValueError"),
         (RuntimeError(" \n"), "RuntimeError"),
         (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (ValueError("a" * 999), "a" * 300),
     ],
 )
 def test_first_line(error, expected):

@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from denoise.cli.compose import compose_config
 from denoise.cli.renamed import renamed
+from denoise.errors import first_line
 
 
 def exit_with_error(error: Exception, command: str, arguments: Sequence[str]) -> None:
@@ -49,7 +50,7 @@ def explain(error: BaseException, command: str, arguments: Sequence[str]) -> str
     if isinstance(error, HydraException):
         return " ".join(str(error).split("\nConfig search path")[0].split())
     if isinstance(error, OmegaConfBaseException):
-        return str(error).splitlines()[0] + f"; give {error.full_key}=... on the command line"
+        return f"{first_line(error)}; give {error.full_key}=... on the command line"
     if isinstance(error, ValueError | OSError) or type(error).__name__ == "TrainingDivergedError":
         return str(error)
     if isinstance(error, TypeError) and "unexpected keyword argument" in str(error):

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from denoise.export.torch_export import ExportError, ModelSpec, Run, quiet, reason
+from denoise.errors import first_line
+from denoise.export.torch_export import ExportError, ModelSpec, Run, quiet
 
 IMAGE = ["batch", None, "height", "width"]
 AXES: dict[str, list[str | None]] = {"noisy": IMAGE, "sigma": ["batch"], "restored": IMAGE}
@@ -93,4 +94,4 @@ def _cause(error: BaseException) -> str:
     """Return the first line of the innermost error: the exporter wraps it in pages of advice."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return reason(error)
+    return first_line(error)

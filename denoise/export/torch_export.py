@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 from denoise.backbone.restormer import Restormer
+from denoise.errors import first_line
 from denoise.inference.tile_grid import TileConstraints
 from denoise.inference.tiling import tile_constraints
 from denoise.properties import MixerProperties
@@ -76,7 +77,7 @@ def trace(net: Restormer, channels: int) -> ExportedProgram:
                 prefer_deferred_runtime_asserts_over_guards=True,
             )
     except Exception as error:
-        raise ExportError(f"torch.export fails: {reason(error)}") from error
+        raise ExportError(f"torch.export fails: {first_line(error)}") from error
     given = _placeholder(program).meta["val"].shape
     fixed = [str(given[axis]) for axis in (0, 2, 3) if isinstance(given[axis], int)]
     if fixed:
@@ -144,7 +145,7 @@ def check(run: Run, net: Restormer, spec: ModelSpec) -> dict[str, float]:
         try:
             restored = run(*example)
         except Exception as error:
-            raise ExportError(f"the program fails at {name}: {reason(error)}") from error
+            raise ExportError(f"the program fails at {name}: {first_line(error)}") from error
         found[name] = (restored - net(*example)).abs().max().item()
         if not found[name] <= TOLERANCE:
             raise ValueError(
@@ -166,12 +167,6 @@ def inputs(net: Restormer, channels: int, size: tuple[int, int, int]) -> tuple[T
 def _placeholder(program: ExportedProgram) -> Any:
     name = program.graph_signature.user_inputs[0]
     return next(node for node in program.graph.nodes if node.name == name)
-
-
-def reason(error: BaseException) -> str:
-    """Return the first line of a long message."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:300]
 
 
 @contextmanager

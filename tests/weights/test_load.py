@@ -14,7 +14,13 @@ from denoise.weights.load import load_model, open_model
 from denoise.weights.read import CheckpointError
 
 
-@pytest.mark.parametrize("attention", options("attention"))
+@pytest.mark.parametrize(
+    "attention",
+    [
+        pytest.param(name, marks=() if name in ("mdta", "swin", "unfold") else pytest.mark.slow)
+        for name in options("attention")
+    ],
+)
 def test_a_file_becomes_the_model(tmp_path, attention):
     resolved = plain(f"attention={attention}", "norm=dyt")
     net = save(tmp_path / "a.ckpt", resolved)

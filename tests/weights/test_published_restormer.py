@@ -1,5 +1,7 @@
 """Published weights of Restormer, against the implementation in deepinv."""
 
+from itertools import product
+
 import pytest
 import torch
 from deepinv.models.restormer import Restormer as Official
@@ -9,12 +11,21 @@ from hydra.utils import instantiate
 from denoise.weights.load import load_model
 from denoise.weights.read import CheckpointError
 
-PUBLISHED = [("BiasFree", False), ("BiasFree", True), ("WithBias", False), ("WithBias", True)]
+EVERYDAY = [
+    ("BiasFree", False, 3, "params"),
+    ("BiasFree", True, 1, "params_ema"),
+    ("WithBias", False, 1, None),
+    ("WithBias", True, 3, "params"),
+]
+PUBLISHED = [
+    pytest.param(*case, marks=() if case in EVERYDAY else pytest.mark.slow)
+    for case in product(
+        ("BiasFree", "WithBias"), (False, True), (1, 3), ("params", "params_ema", None)
+    )
+]
 
 
-@pytest.mark.parametrize(("kind", "bias"), PUBLISHED, ids=str)
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("wrap", ["params", "params_ema", None])
+@pytest.mark.parametrize(("kind", "bias", "channels", "wrap"), PUBLISHED)
 def test_a_published_restormer_is_known_by_its_weights(tmp_path, kind, bias, channels, wrap):
     blocks, heads, factor = (1, 2, 1, 1), (1, 2, 2, 4), 2.2 if channels == 1 else 2.66
     sizes = (channels, channels, 8, blocks, 1, heads, factor, bias, kind)

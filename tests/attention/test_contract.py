@@ -234,17 +234,19 @@ def possible_families(mixer):
     return {"global"} if properties.shift_period == 1 else {"sparse global"}
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_family(name):
+    """It follows from the properties tested below, and from whether a softmax is taken."""
+    for mixer in mixers(name):
+        parts = [mixer.first, mixer.second] if name == "dual" else [mixer]
+        families = [part.properties.family for part in parts]
+        assert mixer.properties.family == " + ".join(families)
+        for part, family in zip(parts, families, strict=True):
+            assert family in possible_families(part)
+
+
 @pytest.mark.parametrize("name", [*NAMES, *slow(*WINDOWED_MDTA)])
 class TestProperties:
-    def test_family(self, name):
-        """It follows from the properties tested below, and from whether a softmax is taken."""
-        for mixer in mixers(name):
-            parts = [mixer.first, mixer.second] if name == "dual" else [mixer]
-            families = [part.properties.family for part in parts]
-            assert mixer.properties.family == " + ".join(families)
-            for part, family in zip(parts, families, strict=True):
-                assert family in possible_families(part)
-
     @pytest.mark.parametrize("index", [1, *slow(0)])
     @pytest.mark.parametrize("axis", [2, *slow(3)])
     @pytest.mark.parametrize("length", [48, *slow(13)])

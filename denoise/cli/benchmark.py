@@ -98,7 +98,7 @@ def mixers(names: Any = None) -> dict[str, Mixer]:
 
 
 def _list(value: Any) -> list[Any]:
-    return list(value) if OmegaConf.is_list(value) else [value]
+    return list(value) if OmegaConf.is_list(value) or isinstance(value, list) else [value]
 
 
 def _report(name: str, tables: dict[str, list[Row]], machine: dict[str, Any]) -> str:

@@ -1,9 +1,12 @@
 """Configurations composed as the command line does it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.version import VersionBase
 from omegaconf import DictConfig
 
 # Inside the package where it is installed, beside it in a checkout.
@@ -19,12 +22,33 @@ def compose_config(*overrides: str, name: str = "train") -> DictConfig:
         overrides: as on the command line, such as `attention=swin`.
         name: of the command.
     """
-    if GlobalHydra.instance().is_initialized():  # within a command that `hydra_main` runs
-        return compose(name, list(overrides))
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+    with _own_hydra():
         return compose(name, list(overrides))
 
 
 def options(group: str) -> list[str]:
     """List the options of a config group."""
     return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
+
+
+@contextmanager
+def _own_hydra() -> Iterator[None]:
+    """Compose in the command that runs, else beside whatever application of Hydra runs."""
+    hydra = GlobalHydra.instance().hydra
+    if hydra is None:
+        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+            yield
+    elif any(
+        source.provider == "main" and source.path.removeprefix("file://") == str(CONFIGS)
+        for source in hydra.config_loader.get_search_path().get_path()
+    ):
+        yield
+    else:
+        base = VersionBase.instance().version_base
+        GlobalHydra.instance().clear()
+        try:
+            with _own_hydra():
+                yield
+        finally:
+            GlobalHydra.instance().hydra = hydra
+            VersionBase.instance().version_base = base

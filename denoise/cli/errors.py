@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Sequence
 
-from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import (
     ConfigCompositionException,
     HydraException,
@@ -61,7 +60,6 @@ def explain(error: BaseException, command: str, arguments: Sequence[str]) -> str
 def _siblings(key: str, command: str, arguments: Sequence[str]) -> str | None:
     """List the options beside a key that does not exist."""
     keep = [a for a in arguments if "=" in a and a.lstrip("+~").split("=")[0] != key]
-    GlobalHydra.instance().clear()
     try:
         config = compose_config(*keep, name=command)
         parent = key.rpartition(".")[0]

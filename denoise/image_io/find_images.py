@@ -1,6 +1,8 @@
 """Find the image files of a folder."""
 
+import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from denoise.image_io.formats import SUFFIXES
@@ -9,10 +11,10 @@ from denoise.image_io.formats import SUFFIXES
 def find_images(folder: Path, public: str) -> dict[str, Path]:
     """Return the images below a folder by name, in natural order: 2 comes before 10.
 
-    A name is the path within the folder without its suffix; hidden files are left alone.
+    A name is the path within the folder without its suffix.
 
     Args:
-        folder: Searched recursively.
+        folder: Searched as by `list_images`.
         public: The public set that a user without the folder could fetch.
 
     Raises:
@@ -24,14 +26,7 @@ def find_images(folder: Path, public: str) -> dict[str, Path]:
             f"no folder {folder}: say where your images are with data_dir=..., or, if it is a "
             f"public set, get it with `python scripts/fetch_data.py {public}`"
         )
-    paths = [path.relative_to(folder) for path in folder.rglob("*")]
-    paths = [
-        path
-        for path in sorted(paths, key=lambda path: _natural(path.as_posix()))
-        if path.suffix.lower() in SUFFIXES
-        and not any(part.startswith(".") for part in path.parts)
-        and not (folder / path).is_dir()
-    ]
+    paths = list_images(folder)
     if not paths:
         raise ValueError(
             f"no image in folder {folder}: it needs {', '.join(sorted(SUFFIXES))} files; a public "
@@ -41,6 +36,25 @@ def find_images(folder: Path, public: str) -> dict[str, Path]:
     if len(set(stems)) < len(stems):  # a.jpg beside a.png
         stems = [path.as_posix() for path in paths]
     return {stem: folder / path for stem, path in zip(stems, paths, strict=True)}
+
+
+def list_images(folder: Path, onerror: Callable[[OSError], None] | None = None) -> list[Path]:
+    """Return the paths within a folder of all images below it, in natural order.
+
+    Hidden files and folders are left out, and links to folders are not followed.
+
+    Args:
+        folder: Searched recursively.
+        onerror: Called with the error of a folder that cannot be read.
+    """
+    walk = os.walk(folder, onerror=onerror)
+    paths = (Path(parent, name).relative_to(folder) for parent, _, names in walk for name in names)
+    images = [
+        path
+        for path in paths
+        if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.parts)
+    ]
+    return sorted(images, key=lambda path: _natural(path.as_posix()))
 
 
 def _natural(name: str) -> str:

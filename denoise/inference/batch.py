@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from denoise.image_io.find_images import list_images
 from denoise.image_io.formats import SUFFIXES
 from denoise.image_io.photo import Photo
 from denoise.image_io.pixels import WHITE
@@ -67,25 +68,22 @@ def pair_paths(source: str, target: Path, *, overwrite: bool) -> Batch:
 
 
 def find_pictures(source: str) -> tuple[Path, list[Path], list[str]]:
-    """Search a folder and all below it, or by a pattern.
+    """Search a folder as `find_images` does, or by a pattern.
 
     Returns:
         The folder that is searched, the pictures in it, and a sentence on each unreadable folder.
     """
-    unreadable = []
+    unreadable: list[str] = []
 
     def report(error: OSError) -> None:
         unreadable.append(f"{error.filename} cannot be read ({error.strerror}): make it readable")
 
     if os.path.isdir(source):
         root = Path(source)
-        walk = os.walk(root, onerror=report)
-        paths = {Path(folder, name) for folder, _, names in walk for name in names}
-    else:
-        root = Path(*takewhile(lambda part: not glob.has_magic(part), Path(source).parts))
-        paths = set(map(Path, glob.glob(source, recursive=True)))
-    pictures = sorted(path for path in paths if path.suffix.lower() in SUFFIXES)
-    return root, pictures, unreadable
+        return root, [root / path for path in list_images(root, report)], unreadable
+    root = Path(*takewhile(lambda part: not glob.has_magic(part), Path(source).parts))
+    paths = set(map(Path, glob.glob(source, recursive=True)))
+    return root, sorted(path for path in paths if path.suffix.lower() in SUFFIXES), unreadable
 
 
 def restore_photo(

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from denoise.image_io.find_images import find_images
 from denoise.image_io.photo import Photo
 from denoise.inference.batch import find_pictures, pair_paths, restore_photo
 from denoise.inference.restorer import Report
@@ -40,6 +41,17 @@ def test_a_folder_keeps_paths_and_leaves_out_outputs_and_what_is_done(folder):
     assert left.pairs == found.pairs[1:]
     assert left.done == 1
     assert pair_paths("in", target, overwrite=True) == found
+
+
+def test_a_folder_is_listed_as_for_training(folder):
+    for name in ("in/.thumbnails/e.png", "in/._a.png", "in/10.png", "in/9.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    root, found, _ = find_pictures("in")
+    assert [str(path) for path in found] == [
+        "in/9.png", "in/10.png", "in/a.png", "in/b/c.TIF", "in/out/d.jpg",
+    ]  # fmt: skip
+    assert found == list(find_images(root, "").values())
 
 
 def test_a_pattern_is_searched_from_its_first_wildcard(folder):

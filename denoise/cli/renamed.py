@@ -1,9 +1,17 @@
 """Options that have another name than in earlier versions."""
 
+from denoise.weights.migrate import DROPPED_OPTIONS, RENAMED_OPTIONS
+
+
+def _key(target: str, option: str) -> str:
+    """Return the key of an option of a class: group.option."""
+    return f"{target.split('.')[1]}.{option}"
+
+
+# Old key: new key; None where the option was removed.
 RENAMED = {
-    "attention.literal": "attention.naive",
-    "noise.grain": "noise.correlation_sigma",
-    "norm.init": None,  # it ruined training: see LOG.md
+    **{_key(t, old): _key(t, new) for t, o in RENAMED_OPTIONS.items() for old, new in o.items()},
+    **{_key(t, old): None for t, options in DROPPED_OPTIONS.items() for old in options},
     "data/samples": "data/photographs",
     "data/samples_train": "data/photographs_train",
     "data/samples_val": "data/photographs_val",
@@ -11,7 +19,7 @@ RENAMED = {
 
 
 def renamed(key: str) -> str | None:
-    """Say what became of an option that no longer exists; None where it never did.
+    """Return what became of an option that no longer exists; None where it never did.
 
     Args:
         key: of the option, which may lie deeper than in the table: `attention.level1.literal`; or

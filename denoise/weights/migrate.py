@@ -24,7 +24,8 @@ RENAMED_OPTIONS: dict[str, dict[str, str]] = {
     "denoise.attention.unfold.UnfoldAttention": {"literal": "naive"},
     "denoise.noise.synthetic.Correlated": {"grain": "correlation_sigma"},
 }
-# Target of 0.2: options of 0.1 that only set the first weights, which a checkpoint overwrites.
+# Target of 0.2: options of 0.1 that only set the first weights, which a checkpoint overwrites;
+# `init` was removed because it ruined training, see LOG.md.
 DROPPED_OPTIONS = {"denoise.norm.DyT": {"init"}, "denoise.norm.Derf": {"init"}}
 
 

@@ -1,8 +1,8 @@
 """Serve a page to try a model on: denoise demo checkpoint=PATH, then open the address shown."""
 
 import os
+import shutil
 import tempfile
-import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,13 @@ from denoise.cli.compose import compose_config, options
 from denoise.cli.device import choose_device
 from denoise.cli.hydra_main import hydra_main
 from denoise.data.crops import to_float
+from denoise.data.sets import Photographs
 from denoise.image_io.errors import ImageError
 from denoise.image_io.photo import Photo
 from denoise.image_io.read import read_photo
 from denoise.image_io.write import write_photo
 from denoise.inference.memory import parse_memory
-from denoise.inference.restorer import Restorer
+from denoise.inference.restorer import Restorer, format_report
 from denoise.malloc import tune_malloc
 from denoise.metrics import psnr, ssim
 from denoise.results.tables import echo
@@ -51,7 +52,7 @@ def build(config: DictConfig, folder: Path) -> Any:
 
     Args:
         config: of configs/demo.yaml.
-        folder: for samples and results.
+        folder: for photographs and results.
 
     Raises:
         ValueError: without gradio, or without a model.
@@ -81,12 +82,10 @@ def build(config: DictConfig, folder: Path) -> Any:
             restorer, asks = load(model)
         except (ImageError, ValueError) as error:
             raise gradio.Error(str(error).replace(f"{Path(path).parent}/", "")) from error
-        clean, started = photo.pages[0], time.perf_counter()
+        clean = photo.pages[0]
         given = clean if noise == NONE else add_noise(clean, noise, sigma)
         restored, report = restorer(given, sigma if asks else None)
-        H, W = clean.shape[:2]
-        lines = [f"{H * W / 1e6:.2f} Mpx in {time.perf_counter() - started:.1f} s, {report.method}"]
-        lines += report.warnings
+        lines = [format_report(report), *report.warnings]
         if noise != NONE:
             for name, image in {"noisy": given, "restored": restored}.items():
                 pair = as_tensor(image), as_tensor(clean)
@@ -108,7 +107,7 @@ def build(config: DictConfig, folder: Path) -> Any:
                 sigma = gradio.Slider(0, 75, 25, step=1, label="sigma, in grey levels of 255")
                 model = gradio.Dropdown(list(models), value=next(iter(models)), label="model")
                 button = gradio.Button("Denoise", variant="primary")
-                gradio.Examples(samples(folder), picture, label="samples")
+                gradio.Examples(photographs(folder), picture, label="photographs")
             with gradio.Column(scale=2):
                 slider = gradio.ImageSlider(label="before | after", height=560, type="filepath")
                 report_text = gradio.Markdown()
@@ -144,16 +143,9 @@ def as_tensor(pixels: np.ndarray) -> Tensor:
     return to_float(torch.from_numpy(pixels.copy())).permute(2, 0, 1)[None]
 
 
-def samples(folder: Path) -> list[str]:
-    """The photographs inside scikit-image that no model of ours is trained on."""
-    from PIL import Image
-    from skimage import data
-
-    paths = []
-    for name in ("chelsea", "coffee"):
-        paths.append(str(folder / f"{name}.png"))
-        Image.fromarray(getattr(data, name)()).save(paths[-1])
-    return paths
+def photographs(folder: Path) -> list[str]:
+    """Copy the photographs of the test split, which no model here is trained on, to a folder."""
+    return [str(shutil.copy(file, folder)) for file in Photographs(split="test", channels=3).files]
 
 
 if __name__ == "__main__":

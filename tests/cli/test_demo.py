@@ -13,7 +13,8 @@ from harness import ROOT, options
 from runs import plain, save
 from skimage.data import chelsea
 
-from denoise.cli.demo import add_noise, find_models
+from denoise.cli.demo import add_noise, find_models, photographs
+from denoise.image_io.read import read_photo
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -38,6 +39,12 @@ def test_every_noise_keeps_the_depth(word, dtype):
     assert noisy.dtype == pixels.dtype
     assert noisy.shape == pixels.shape
     assert not np.array_equal(noisy, pixels)
+
+
+def test_photographs_are_those_of_the_test_split(tmp_path):
+    paths = photographs(tmp_path)
+    assert paths == [str(tmp_path / name) for name in ("chelsea.png", "coffee.png")]
+    assert np.array_equal(read_photo(paths[0]).pages[0], chelsea())
 
 
 def test_a_missing_model_is_told_in_a_line(command):
@@ -76,7 +83,7 @@ def test_a_visit(tmp_path):
             assert page.get_by_text("restored").count()
             page.wait_for_timeout(2000)
             widths = page.locator("img").evaluate_all("all => all.map(one => one.naturalWidth)")
-            assert widths.count(451) >= 4  # chelsea: the sample, the picture, before and after
+            assert widths.count(451) >= 4  # chelsea: the photograph, the picture, before and after
             page.screenshot(path=os.environ.get("DENOISE_SCREENSHOT", tmp_path / "demo.png"))
             # Files outside the page's own folder are not served.
             for secret in ("/etc/passwd", str(ROOT / "pyproject.toml")):

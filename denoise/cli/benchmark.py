@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch import nn
 
 from denoise.benchmark.attention import attention
@@ -24,7 +24,7 @@ from denoise.benchmark.roofline import roofline
 from denoise.benchmark.scaling import SCALING, scaling
 from denoise.benchmark.timing import Row
 from denoise.benchmark.train import train
-from denoise.cli.compose import compose_config, options
+from denoise.cli.compose import as_list, compose_config, options
 from denoise.cli.hydra_main import hydra_main
 from denoise.malloc import tune_malloc
 from denoise.option_checks import check_choice
@@ -47,7 +47,7 @@ SUITES: dict[str, Suite] = {
 
 def run(config: DictConfig) -> None:
     """Measure speed and memory; print the tables of each suite, and write them where asked to."""
-    suites = _list(config.suite)
+    suites = as_list(config.suite)
     for name in suites:
         check_choice(SUITES, suite=name)
     check_choice(("tuned", "default"), malloc=config.malloc)
@@ -90,15 +90,11 @@ def mixer(dim: int, num_heads: int, *overrides: str) -> Mixer:
 def mixers(names: Any = None) -> dict[str, Mixer]:
     """Make one mixer of each option named, or of every option that is a single mixer."""
     made = {}
-    for option in options("attention") if names is None else _list(names):
+    for option in options("attention") if names is None else as_list(names):
         factory = instantiate(compose_config(f"attention={option}").attention, _convert_="all")
         if callable(factory):  # per_level is several
             made[option] = factory(DIM, HEADS, 1).eval()
     return made
-
-
-def _list(value: Any) -> list[Any]:
-    return list(value) if OmegaConf.is_list(value) or isinstance(value, list) else [value]
 
 
 def _report(name: str, tables: dict[str, list[Row]], machine: dict[str, Any]) -> str:

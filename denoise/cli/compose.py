@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.version import VersionBase
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 # Inside the package where it is installed, beside it in a checkout.
 CONFIGS = next(
@@ -24,6 +25,11 @@ def compose_config(*overrides: str, name: str = "train") -> DictConfig:
     """
     with _own_hydra():
         return compose(name, list(overrides))
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return the values of an option that takes one or a list."""
+    return list(value) if isinstance(value, list) or OmegaConf.is_list(value) else [value]
 
 
 def options(group: str) -> list[str]:

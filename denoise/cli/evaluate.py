@@ -7,6 +7,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from denoise.cli.compose import as_list
 from denoise.cli.device import choose_device
 from denoise.cli.hydra_main import hydra_main
 from denoise.evaluation.complexity import model_complexity
@@ -35,7 +36,6 @@ def main(config: DictConfig) -> None:
     parts = ("data", "protocol", "baseline")
     sets, protocol, baselines = (instantiate(config[name], _convert_="all") for name in parts)
     pictures = folder / "pictures" if config.pictures else None
-    sigmas = config.sigma if OmegaConf.is_list(config.sigma) else [config.sigma]
     net.to(device)
     report = folder / "report" if config.report else None
     best_and_worst = BestAndWorst()
@@ -44,7 +44,7 @@ def main(config: DictConfig) -> None:
         observers.append(best_and_worst)
     if pictures is not None:
         observers.append(ComparisonStrips(pictures, protocol.score))
-    rows = evaluate(net, sets, protocol, sigmas, baselines, device, observers)
+    rows = evaluate(net, sets, protocol, as_list(config.sigma), baselines, device, observers)
     run: Run = {
         "checkpoint": config.checkpoint,
         "overrides": list(HydraConfig.get().overrides.task),

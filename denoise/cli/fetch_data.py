@@ -4,9 +4,10 @@ import sys
 from pathlib import Path
 
 import pooch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from denoise.cli.archives import fetch
+from denoise.cli.compose import as_list
 from denoise.cli.hydra_main import hydra_main
 from denoise.cli.public_sets import SOURCES
 
@@ -16,7 +17,7 @@ def run(config: DictConfig) -> None:
 
     Archives stay in DATA_DIR/.downloads, which may be deleted at any time.
     """
-    names = list(config.sets) if OmegaConf.is_list(config.sets) else [config.sets]
+    names = as_list(config.sets)
     if unknown := [str(name) for name in names if name not in SOURCES]:
         raise ValueError(f"no set {', '.join(unknown)}: there are {', '.join(SOURCES)}")
     if config.list:

@@ -15,6 +15,7 @@ from denoise.inference.batch import pair_paths, restore_photo
 from denoise.inference.memory import memory_budget, parse_memory
 from denoise.inference.restorer import Restorer
 from denoise.malloc import tune_malloc
+from denoise.option_checks import check_choice
 from denoise.results.tables import echo
 from denoise.weights.load import open_model
 
@@ -60,8 +61,7 @@ def main(config: DictConfig) -> None:
 def load_restorer(config: DictConfig) -> tuple[Restorer, bool]:
     """Load the model that restores, and whether it takes sigma."""
     device = choose_device(config.device)
-    if config.precision not in ("auto", "32", 32, "bf16"):
-        raise ValueError(f"precision={config.precision} is unknown: choose auto, 32 or bf16")
+    check_choice(("auto", "32", "bf16"), precision=str(config.precision))
     bf16 = device.type != "cpu" if config.precision == "auto" else config.precision == "bf16"
     net, trained = open_model(config.checkpoint)
     net, channels = net.to(device), trained["backbone"]["in_channels"]

@@ -14,6 +14,7 @@ from rich.progress import track
 
 from denoise.image_io.errors import ImageError
 from denoise.image_io.read import read_image
+from denoise.option_checks import check_choice
 
 _DECODER = 2  # counted up where files decode to other pixels than before
 _FEW = 16  # files that need no progress bar
@@ -43,8 +44,7 @@ def decode(
         ImageError: For the first unusable file, if errors are raised.
         ValueError: If images beyond the limit cannot be kept in cache_dir.
     """
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f"on_error={on_error}, but it is raise or skip")
+    check_choice(("raise", "skip"), on_error=on_error)
     outcomes = _read_all(files, channels, on_error)
     if cache_dir is None:
         return _partition(outcomes)

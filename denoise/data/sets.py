@@ -12,6 +12,7 @@ from denoise.data.cache import decode
 from denoise.image_io.errors import ImageError
 from denoise.image_io.find_images import find_images
 from denoise.image_io.read import read_image
+from denoise.option_checks import check_choice
 
 _COLOUR: dict[str, tuple[str, ...]] = {
     "train": (
@@ -193,8 +194,7 @@ class Photographs(ImageSet):
     def __init__(self, *, split: str, channels: int) -> None:
         import skimage
 
-        if split not in _COLOUR:
-            raise ValueError(f"split={split}, but photographs have {', '.join(_COLOUR)}")
+        check_choice(_COLOUR, split=split)
         folder = Path(skimage.__file__).parent / "data"
         colour = [folder / name for name in _COLOUR[split]]
         grey = [folder / name for name in _GREY[split] if channels != 3 or split == "train"]

@@ -24,9 +24,10 @@ from denoise.export.torch_export import (
 )
 from denoise.inference import tile_grid
 from denoise.results.model_card import model_card
+from denoise.weights.load import CONFIG, WEIGHTS
 
 FILES = {
-    "safetensors": ("model.safetensors", "config.json"),
+    "safetensors": (WEIGHTS, CONFIG),
     "onnx": ("model.onnx", "run.py", "tile_grid.py"),
     "pt2": ("model.pt2",),
 }
@@ -154,7 +155,7 @@ def write_weights(net: Restormer, config: Mapping[str, Any], path: Path) -> None
     save_file(state, path, {"format": "pt"})
     kept = {key: config[key] for key in CONFIG_KEYS if key in config}
     kept["train"] = list(config.get("train") or [])  # names alone: no paths of this machine
-    path.with_name("config.json").write_text(json.dumps(kept, indent=1) + "\n")
+    path.with_name(CONFIG).write_text(json.dumps(kept, indent=1) + "\n")
 
 
 def _packages() -> dict[str, str]:

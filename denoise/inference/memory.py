@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.profiler import ProfilerActivity, profile
+
+from denoise.inference.tiling import Net
 
 UNITS = {
     "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
@@ -22,8 +24,6 @@ UNITS = {
 }  # fmt: skip
 PROBES = (8, 256)  # least and largest side in pixels of the tiles that are measured
 ASSUMED_RSS = 2**29  # of a process whose platform does not tell: about what torch and kernels take
-
-Net = Callable[[Tensor, Tensor | None], Tensor]
 
 
 def parse_memory(text: Any) -> int:

@@ -127,8 +127,7 @@ class Restorer:
             warnings.append(f"a {kinds[C]} image through a net for {kinds[self.channels]} ones")
         if sigma is not None and not (isinstance(sigma, int | float) and 0 <= sigma < math.inf):
             raise ValueError(f"sigma={sigma} is not a strength of noise: give a number from 0")
-        images = C if self.channels < C else 1  # a grey net takes the colours one by one
-        level = None if sigma is None else torch.full((images,), sigma, device=self.device)
+        level = None if sigma is None else torch.full((self._batch(C),), sigma, device=self.device)
         read = partial(self._read, pixels)
         tiles, tile_size, overlap, deviation = self._tile(pixels, read, level, warnings)
         method = "whole" if len(tiles) == 1 else "blended tiles" if overlap else "exact tiles"
@@ -143,6 +142,10 @@ class Restorer:
             method, H * W, len(tiles), tile_size, overlap, deviation, seam,
             time.perf_counter() - started, warnings,
         )  # fmt: skip
+
+    def _batch(self, channels: int) -> int:
+        """Return the batch size for an image: a grey net takes its colours one by one."""
+        return channels if self.channels < channels else 1
 
     def _read(self, pixels: np.ndarray, top: int, bottom: int, left: int, right: int) -> Tensor:
         """Return a rectangle as the net takes it: (B, channels, h, w) in [0, 1]."""
@@ -192,7 +195,7 @@ class Restorer:
     ) -> tuple[list[Tile], int, int, float]:
         """Choose the tiles: (tiles, tile size, overlap, deviation)."""
         H, W, C = pixels.shape
-        images = C if self.channels < C else 1
+        images = self._batch(C)
         held = 2 * pixels.nbytes
         left = int((self.memory - held) / RSS_FACTOR) // images
         if left <= 0:

@@ -83,7 +83,7 @@ def test_a_set_of_only_bad_files_is_refused(tmp_path):
                 cache_dir=str(tmp_path / "cache"),
                 memory_limit=limit,
             )
-    with pytest.raises(ValueError, match="on_error=ignore, but it is raise or skip"):
+    with pytest.raises(ValueError, match="on_error=ignore is unknown: choose one of raise, skip"):
         Folder(path=str(tmp_path), channels=3, on_error="ignore")
 
 
@@ -135,7 +135,7 @@ def test_photographs_are_disjoint():
     assert (brick == brick[..., :1]).all()
     every = [name for names in grey.values() for name in names]
     assert len(every) == len(set(every)) == 15
-    with pytest.raises(ValueError, match="split=trian, but photographs have train, val, test"):
+    with pytest.raises(ValueError, match="split=trian is unknown: choose one of train, val, test"):
         Photographs(split="trian", channels=3)
 
 

@@ -75,6 +75,25 @@ class PatchMerging(nn.Module):
         return self.reduction(self.norm(torch.cat(parts, dim=-1)).permute(0, 3, 1, 2))
 
 
+def _check_levels(widths: Sequence[int], num_heads: Sequence[int], mixers: int) -> None:
+    """Check that each level has heads that divide its channels, and a mixer factory.
+
+    Raises:
+        ValueError: naming the numbers that do not fit.
+    """
+    if not len(widths) == len(num_heads) == mixers:
+        raise ValueError(
+            f"num_blocks has {len(widths)} levels, num_heads {len(num_heads)}, "
+            f"attention {mixers}: give each the same number"
+        )
+    for level, (width, heads) in enumerate(zip(widths, num_heads, strict=True)):
+        if width % heads:
+            raise ValueError(
+                f"num_heads[{level}]={heads} does not divide the {width} channels "
+                f"of level {level + 1}: choose a divisor"
+            )
+
+
 class Restormer(nn.Module):
     """U-Net of transformer blocks that predicts the noise (Zamir et al. 2022, arXiv 2111.09881).
 
@@ -123,35 +142,22 @@ class Restormer(nn.Module):
         check_choice(("pixel_unshuffle", "patch_merging"), downsample=downsample)
         levels = len(num_blocks)
         mixers = [attention] * levels if callable(attention) else list(attention)
-        if not len(num_heads) == len(mixers) == levels:
-            raise ValueError(
-                f"num_blocks has {levels} levels, num_heads {len(num_heads)}, "
-                f"attention {len(mixers)}: give each the same number"
-            )
-        for level, heads in enumerate(num_heads):
-            if (dim << level) % heads:
-                raise ValueError(
-                    f"num_heads[{level}]={heads} does not divide the {dim << level} channels "
-                    f"of level {level + 1}: choose a divisor"
-                )
+        widths = [dim << level for level in range(levels)]
+        _check_levels(widths, num_heads, len(mixers))
         self.sigma_map = sigma_map
         self.size_multiple = 2 ** (levels - 1)
 
         def stage(level: int, width: int, length: int) -> nn.Sequential:
-            heads = num_heads[level]
+            stage_mixers = (
+                mixers[level](width, num_heads[level], index) for index in range(length)
+            )
             return nn.Sequential(
-                *(
-                    Block(
-                        width, mixers[level](width, heads, index), norm, feedforward, checkpointing
-                    )
-                    for index in range(length)
-                )
+                *(Block(width, mixer, norm, feedforward, checkpointing) for mixer in stage_mixers)
             )
 
         def conv(inputs: int, outputs: int, kernel: int, bias: bool = bias) -> nn.Conv2d:
             return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=bias)
 
-        widths = [dim << level for level in range(levels)]
         last = 2 * dim if levels > 1 else dim  # the paper leaves the top decoder at twice the width
         self.embed = conv(in_channels + sigma_map, dim, 3, bias=False)
         self.encoder = nn.ModuleList(map(stage, range(levels), widths, num_blocks))

@@ -48,7 +48,7 @@ def main(config: DictConfig) -> None:
 
 
 def build(config: DictConfig, folder: Path) -> Any:
-    """Make the page.
+    """Build the page.
 
     Args:
         config: of configs/demo.yaml.
@@ -68,7 +68,7 @@ def build(config: DictConfig, folder: Path) -> Any:
         restorer = Restorer(net.to(device), model["in_channels"], memory=memory)
         return restorer, model["sigma_map"]
 
-    load(next(iter(models)))  # what cannot be opened is reported now
+    load(next(iter(models)))  # a model that cannot be opened is reported now
     try:
         import gradio
     except ImportError as error:
@@ -79,24 +79,21 @@ def build(config: DictConfig, folder: Path) -> Any:
             raise gradio.Error("Drop a picture first.")
         try:
             photo = read_photo(path, config.max_pixels)
-            restorer, asks = load(model)
+            restorer, takes_sigma = load(model)
         except (ImageError, ValueError) as error:
             raise gradio.Error(str(error).replace(f"{Path(path).parent}/", "")) from error
         clean = photo.pages[0]
-        given = clean if noise == NONE else add_noise(clean, noise, sigma)
-        restored, report = restorer(given, sigma if asks else None)
+        noisy = clean if noise == NONE else add_noise(clean, noise, sigma)
+        restored, report = restorer(noisy, sigma if takes_sigma else None)
         lines = [format_report(report), *report.warnings]
         if noise != NONE:
-            for name, image in {"noisy": given, "restored": restored}.items():
-                pair = as_tensor(image), as_tensor(clean)
-                score = f"{psnr(*pair).item():.2f} dB, SSIM {ssim(*pair).item():.4f}"
-                lines.append(f"**{name}** {score}")
-        paths = []
-        for name, pixels in {"before": given, "after": restored}.items():
-            picture_path = Path(tempfile.mkdtemp(dir=folder)) / f"{name}.png"
-            write_photo(Photo([pixels], [None]), picture_path)
-            paths.append(str(picture_path))
-        return tuple(paths), "<br>".join(lines), paths[1]
+            images = {"noisy": noisy, "restored": restored}
+            lines += [f"**{name}** {score(image, clean)}" for name, image in images.items()]
+        before, after = (
+            write_picture(folder, name, pixels)
+            for name, pixels in {"before": noisy, "after": restored}.items()
+        )
+        return (before, after), "<br>".join(lines), after
 
     with gradio.Blocks(title="denoise") as page:
         gradio.Markdown("# denoise\nDrop a picture, add noise or leave it, and compare.")
@@ -117,7 +114,7 @@ def build(config: DictConfig, folder: Path) -> Any:
 
 
 def find_models(path: Path) -> dict[str, Path]:
-    """Models to choose from: the file itself, or every .ckpt below a folder, newest first."""
+    """Return the models to choose from: the file itself, or all .ckpt of a folder, newest first."""
     if not path.is_dir() or (path / "config.json").is_file():
         return {path.name: path}
     found = sorted(path.rglob("*.ckpt"), key=lambda file: file.stat().st_mtime, reverse=True)
@@ -126,9 +123,9 @@ def find_models(path: Path) -> dict[str, Path]:
     return {str(file.relative_to(path)): file for file in found}
 
 
-def add_noise(pixels: np.ndarray, kind: str, sigma: float) -> np.ndarray:
-    """Add noise of an option of configs/noise; sigma goes to the kinds that have one."""
-    config = compose_config(f"noise={kind}", f"sigma={sigma}").noise
+def add_noise(pixels: np.ndarray, noise: str, sigma: float) -> np.ndarray:
+    """Add noise of an option of configs/noise; sigma is for those that have one."""
+    config = compose_config(f"noise={noise}", f"sigma={sigma}").noise
     noisy = instantiate(config, _convert_="all")(
         as_tensor(pixels), torch.Generator().manual_seed(0)
     )
@@ -138,8 +135,21 @@ def add_noise(pixels: np.ndarray, kind: str, sigma: float) -> np.ndarray:
     return noisy.astype(pixels.dtype)
 
 
+def score(image: np.ndarray, clean: np.ndarray) -> str:
+    """Return PSNR and SSIM of an image as text."""
+    pair = as_tensor(image), as_tensor(clean)
+    return f"{psnr(*pair).item():.2f} dB, SSIM {ssim(*pair).item():.4f}"
+
+
+def write_picture(folder: Path, name: str, pixels: np.ndarray) -> str:
+    """Write pixels as `name`.png to a new folder inside `folder`, and return the path."""
+    path = Path(tempfile.mkdtemp(dir=folder)) / f"{name}.png"
+    write_photo(Photo([pixels], [None]), path)
+    return str(path)
+
+
 def as_tensor(pixels: np.ndarray) -> Tensor:
-    """Pixels (H, W, C) of any depth as (1, C, H, W) in [0, 1]."""
+    """Convert pixels (H, W, C) of any depth to (1, C, H, W) in [0, 1]."""
     return to_float(torch.from_numpy(pixels.copy())).permute(2, 0, 1)[None]
 
 

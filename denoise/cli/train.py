@@ -68,10 +68,21 @@ def main(config: DictConfig) -> None:
         "seconds": time.perf_counter() - started,
     }
     best = Path(trainer.checkpoint_callback.best_model_path)
+    _score(config, objects, best, trainer.strategy.root_device, training, started)
+
+
+def _score(
+    config: DictConfig,
+    objects: dict[str, Any],
+    best: Path,
+    device: torch.device,
+    training: Training,
+    started: float,
+) -> None:
+    """Score the best checkpoint on the test images, and save the results of the run."""
     net, _ = load_model(best)
-    device = trainer.strategy.root_device
+    folder, protocol = Path(config.run_dir), objects["protocol"]
     pictures = folder / "pictures" if config.pictures else None
-    protocol = objects["protocol"]
     observers = [] if pictures is None else [ComparisonStrips(pictures, protocol.score)]
     rows = evaluate(
         net.to(device), objects["test"], protocol, [config.sigma], objects["baseline"], device,

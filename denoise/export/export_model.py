@@ -32,6 +32,7 @@ FILES = {
     "pt2": ("model.pt2",),
 }
 CARD = ("README.md", "model.json")
+ALL_FILES = (*CARD, *(name for names in FILES.values() for name in names))
 CONFIG_KEYS = ("name", "seed", "sigma", "channels", "noise", "loss", "patch", "batch", "backbone")
 PACKAGES = ("torch", "onnx", "onnxruntime", "safetensors")
 
@@ -49,27 +50,21 @@ def export_model(
 
     Args:
         net: the backbone in evaluation mode, on the CPU.
-        config: it was loaded with.
-        record: what results.json holds of it, for the card.
-        formats: of safetensors, onnx and pt2.
-        folder: made where it is missing.
+        config: the resolved config that it was loaded with.
+        record: content of its results.json, for the card.
+        formats: any of safetensors, onnx and pt2.
+        folder: created if it is missing.
         overwrite: whether to replace the files of an earlier export, those of other formats too.
 
     Returns:
-        What model.json holds: files, skipped (reasons by format), spec and checks (largest
+        Content of model.json: files, skipped (reasons by format), spec and checks (largest
         differences from the net by format and size).
 
     Raises:
         ValueError: for an unknown format, files in the way, a program that differs from the net,
             or where no format could be written.
     """
-    unknown = [name for name in formats if name not in FILES]
-    if unknown or not formats:
-        raise ValueError(f"format={unknown or formats}: choose from {', '.join(FILES)}")
-    names = [*CARD, *(name for files in FILES.values() for name in files)]
-    there = [name for name in names if (folder / name).exists()]
-    if there and not overwrite:
-        raise ValueError(f"{folder} has {', '.join(there)}: give overwrite=true or another folder")
+    _check_options(formats, folder, overwrite)
     folder.mkdir(parents=True, exist_ok=True)
     net = net.float()
     with TemporaryDirectory(prefix=".export-", dir=folder) as temporary:
@@ -80,7 +75,7 @@ def export_model(
             reasons = (f"{name}: {reason}" for name, reason in skipped.items())
             raise ValueError(f"nothing could be exported: {'; '.join(reasons)}")
         exported = {
-            "files": [name for form in done for name in FILES[form]],
+            "files": [file for name in done for file in FILES[name]],
             "skipped": skipped,
             "spec": spec and spec.flat(),
             "checks": checks,
@@ -89,14 +84,29 @@ def export_model(
         (draft / "model.json").write_text(json.dumps(exported, indent=1) + "\n")
         complexity = model_complexity(net, config["backbone"]["in_channels"])
         (draft / "README.md").write_text(model_card(net, config, record, complexity, exported))
-        mode = (draft / "README.md").stat().st_mode
-        for name in names:
-            if (draft / name).exists():
-                (draft / name).chmod(mode)  # safetensors writes files that only their owner reads
-                os.replace(draft / name, folder / name)
-            else:
-                (folder / name).unlink(missing_ok=True)  # of an earlier export
+        _replace_files(draft, folder)
     return exported
+
+
+def _check_options(formats: Sequence[str], folder: Path, overwrite: bool) -> None:
+    unknown = [name for name in formats if name not in FILES]
+    if unknown or not formats:
+        raise ValueError(f"format={unknown or formats}: choose from {', '.join(FILES)}")
+    existing = [name for name in ALL_FILES if (folder / name).exists()]
+    if existing and not overwrite:
+        names = ", ".join(existing)
+        raise ValueError(f"{folder} has {names}: give overwrite=true or another folder")
+
+
+def _replace_files(draft: Path, folder: Path) -> None:
+    """Move the files of a draft to the folder, in place of those of an earlier export."""
+    mode = (draft / CARD[0]).stat().st_mode
+    for name in ALL_FILES:
+        if (draft / name).exists():
+            (draft / name).chmod(mode)  # safetensors writes files that only their owner reads
+            os.replace(draft / name, folder / name)
+        else:
+            (folder / name).unlink(missing_ok=True)
 
 
 def _write(
@@ -110,7 +120,7 @@ def _write(
             write_weights(net, config, draft / FILES["safetensors"][0])
         except ExportError as error:
             skipped["safetensors"] = str(error)
-    programs = [form for form in formats if form != "safetensors"]
+    programs = [name for name in formats if name != "safetensors"]
     if not programs:
         return None, checks, skipped
     channels = config["backbone"]["in_channels"], config["backbone"]["out_channels"]
@@ -119,21 +129,21 @@ def _write(
         spec = model_spec(net, *channels, smallest_size(program, net, channels[0]))
     except ExportError as error:
         return None, checks, skipped | dict.fromkeys(programs, str(error))
-    for form in programs:
-        path = draft / FILES[form][0]
+    for name in programs:
+        path = draft / FILES[name][0]
         try:
-            run = write_pt2(program, path) if form == "pt2" else write_onnx(program, spec, path)
-            checks[form] = check(run, net, spec)
-            if form == "onnx":
+            run = write_pt2(program, path) if name == "pt2" else write_onnx(program, spec, path)
+            checks[name] = check(run, net, spec)
+            if name == "onnx":
                 write_runner(draft)
         except ExportError as error:
             path.unlink(missing_ok=True)
-            skipped[form] = str(error)
+            skipped[name] = str(error)
     return spec, checks, skipped
 
 
 def write_runner(folder: Path) -> None:
-    """Write run.py, and beside it the tile grid that it shares with restoring."""
+    """Write run.py, and beside it the tile grid module that it imports."""
     source, shared = Path(runner.__file__).read_text(), Path(tile_grid.__file__)
     package = f"from {tile_grid.__name__} import"
     assert package in source

@@ -34,7 +34,7 @@ class GDFN(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Transform (B, C, H, W)."""
         layers = self.project_in, self.dwconv
-        # Gate and value made apart are contiguous: up to 1.9 times as fast as splitting one tensor.
+        # Gate and value computed apart are contiguous: up to 1.9 times as fast as one tensor split.
         gate, value = (
             F.conv2d(conv1x1(x, *project), kernel, bias, padding=1, groups=len(kernel))
             for project, (kernel, bias) in zip(*map(_split_outputs, layers), strict=True)
@@ -45,14 +45,14 @@ class GDFN(nn.Module):
 def _split_outputs(layer: nn.Conv2d) -> list[tuple[Tensor, Tensor | None]]:
     """Split the weight and bias of a convolution in two by output channel."""
     biases = (None, None) if layer.bias is None else layer.bias.chunk(2)
-    # Cut as matrices: the gradients of cut kernels are joined ten times as slowly.
+    # Split as matrices: gradients of split kernels are concatenated ten times as slowly.
     shape = layer.weight.shape[1:]
-    weights = (part.unflatten(1, shape) for part in layer.weight.flatten(1).chunk(2))
+    weights = (rows.unflatten(1, shape) for rows in layer.weight.flatten(1).chunk(2))
     return list(zip(weights, biases, strict=True))
 
 
 def _gelu_gate(gate: Tensor, value: Tensor) -> Tensor:
-    """GELU(gate) * value; keeps the two inputs alone."""
+    """Return GELU(gate) * value, and save only the two for the backward pass."""
     if torch.compiler.is_compiling():
         return F.gelu(gate) * value
     return _GeluGate.apply(gate, value)
@@ -88,8 +88,8 @@ class MLP(nn.Sequential):
 class GSAU(nn.Module):
     """Gated spatial attention unit of MAN (Wang et al. 2024, arXiv 2209.14145).
 
-    One part of the features is multiplied by a 7x7 depthwise convolution of the other. The paper's
-    norm, learned scale and shortcut belong to the block and are left to it.
+    Features are split in two: one is multiplied by a 7x7 depthwise convolution of the other. The
+    paper's norm, learned scale and shortcut belong to the block and are left to it.
 
     Args:
         dim: channels.

@@ -66,7 +66,7 @@ class PointwiseSquash(nn.Module, ABC):
 
     @abstractmethod
     def squash(self, x: Tensor) -> Tensor:
-        """Bound each number of (B, C, H, W)."""
+        """Bound each value of (B, C, H, W)."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Squash (B, C, H, W)."""
@@ -83,7 +83,7 @@ class DyT(PointwiseSquash):
     """
 
     def squash(self, x: Tensor) -> Tensor:
-        """Bound each number of (B, C, H, W)."""
+        """Bound each value of (B, C, H, W)."""
         return torch.tanh(self.alpha[:, None, None] * x)
 
 
@@ -101,7 +101,7 @@ class Derf(PointwiseSquash):
         self.shift = nn.Parameter(torch.zeros_like(self.alpha))
 
     def squash(self, x: Tensor) -> Tensor:
-        """Bound each number of (B, C, H, W)."""
+        """Bound each value of (B, C, H, W)."""
         alpha, shift = self.alpha[:, None, None], self.shift[:, None, None]
         return torch.erf(torch.addcmul(shift, alpha, x))
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 
 def check_odd(**sizes: int) -> None:
-    """Check that kernel sides are odd.
+    """Check that kernel sizes are odd.
 
     Raises:
-        ValueError: for an even side.
+        ValueError: for an even size.
     """
     for name, size in sizes.items():
         if size % 2 == 0:

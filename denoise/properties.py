@@ -23,7 +23,7 @@ class MixerProperties:
         preserves_constant: whether a constant image stays constant, away from borders.
         zero_init: whether the output is zero at initialisation, so that the residual branch begins
             as the identity.
-        export: why torch.export fails with a height and width left open; empty where it works.
+        export: why torch.export fails with dynamic height and width; empty if it works.
     """
 
     family: str
@@ -38,8 +38,8 @@ class MixerProperties:
 class Mixer(nn.Module):
     """Attention of a block: maps (B, C, H, W) to the same shape, at any H and W from 1.
 
-    It is made from `(dim, num_heads, block_index, *, own options)`, where `block_index` is the
-    place of the block in its level, and sets `properties` when it is made.
+    Built from `(dim, num_heads, block_index, *, own options)`, where `block_index` is the position
+    of the block in its level; sets `properties` in its constructor.
     """
 
     properties: MixerProperties

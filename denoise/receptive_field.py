@@ -10,7 +10,7 @@ class ReceptiveField(ABC):
     """Which input pixels decide an output pixel, along one axis of an image.
 
     A crop of the input gives the same output as the whole where it begins at a multiple of
-    `alignment`, holds what `input_range` names and is at least `min_size` long (or reaches both
+    `alignment`, contains its `input_range` and is at least `min_size` long (or reaches both
     ends of the image).
     """
 
@@ -130,22 +130,22 @@ class OverlappingWindows(ReceptiveField):
 class Compose(ReceptiveField):
     """Receptive fields one after another, in the order of computation."""
 
-    parts: Sequence[ReceptiveField]
+    fields: Sequence[ReceptiveField]
 
     @property
     def alignment(self) -> int:
-        """Grids of all parts must coincide."""
-        return math.lcm(*(part.alignment for part in self.parts))
+        """The grids of all fields must coincide."""
+        return math.lcm(*(field.alignment for field in self.fields))
 
     @property
     def min_size(self) -> int:
-        """The part that needs the longest axis decides."""
-        return max(part.min_size for part in self.parts)
+        """The field that needs the longest axis decides."""
+        return max(field.min_size for field in self.fields)
 
     def input_range(self, first: int, last: int, length: int) -> tuple[int, int]:
         """Return the interval, see `ReceptiveField`."""
-        for part in reversed(self.parts):
-            first, last = part.input_range(first, last, length)
+        for field in reversed(self.fields):
+            first, last = field.input_range(first, last, length)
         return first, last
 
 
@@ -155,7 +155,7 @@ class Union(Compose):
 
     def input_range(self, first: int, last: int, length: int) -> tuple[int, int]:
         """Return the interval, see `ReceptiveField`."""
-        firsts, lasts = zip(*(p.input_range(first, last, length) for p in self.parts), strict=True)
+        firsts, lasts = zip(*(p.input_range(first, last, length) for p in self.fields), strict=True)
         return min(firsts), max(lasts)
 
 

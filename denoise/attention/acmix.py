@@ -33,10 +33,11 @@ class ACmix(Mixer):
     Args:
         dim: channels.
         num_heads: divides `dim`.
-        block_index: place of the block in its level; unused.
-        kernel_att: odd side of the square of attention.
-        kernel_conv: odd side of the convolution.
-        pe: positions by `offset`, or `official` for normalised coordinates and a reflected border.
+        block_index: position of the block in its level; unused.
+        kernel_att: odd kernel size of the attention.
+        kernel_conv: odd kernel size of the convolution.
+        pe: position encoding, a learned bias for each `offset`, or `official` for normalised
+            coordinates and a reflected border.
 
     Raises:
         ValueError: for an even kernel or an unknown pe.
@@ -71,7 +72,7 @@ class ACmix(Mixer):
             nn.init.trunc_normal_(self.position_bias, std=0.02)
             self.positions = None
         else:
-            # The same for query and key, a bias of this convolution would cancel.
+            # A bias would be the same for query and key, and cancel.
             self.positions = Conv1x1(2, dim // num_heads, bias=False)
         receptive_field = (
             Radius(max(self.kernel_att, self.kernel_conv) // 2) if not self.positions else None
@@ -89,20 +90,20 @@ class ACmix(Mixer):
         if self.positions is None:
             return local_attention(qkv, self.position_bias, self.kernel_att, 1, "mask")
         q, k, v = qkv.chunk(3, 1)
-        # Not by linspace: the exporter would settle on one size.
+        # Not linspace: torch.export would specialise on one size.
         y, x = (
             torch.arange(n, dtype=k.dtype, device=k.device).mul(2 / torch.sym_max(n - 1, 1)) - 1
             for n in k.shape[2:]
         )
-        place = torch.stack(torch.meshgrid(x, y, indexing="xy"))[None]
-        # What the paper adds for the query is the same for all its keys and leaves the softmax be.
-        k = k - self.positions(place).repeat(1, self.num_heads, 1, 1)
-        none = k.new_zeros(self.num_heads, self.kernel_att, self.kernel_att)
-        return local_attention(torch.cat((q, k, v), 1), none, self.kernel_att, 1, "reflect")
+        coordinates = torch.stack(torch.meshgrid(x, y, indexing="xy"))[None]
+        # The paper's term of the query is the same for all of its keys, and cancels in the softmax.
+        k = k - self.positions(coordinates).repeat(1, self.num_heads, 1, 1)
+        no_bias = k.new_zeros(self.num_heads, self.kernel_att, self.kernel_att)
+        return local_attention(torch.cat((q, k, v), 1), no_bias, self.kernel_att, 1, "reflect")
 
     def _convolve(self, qkv: Tensor) -> Tensor:
-        """Convolve; the linear map before it, without a bias, is multiplied into its kernel."""
+        """Convolve; the linear layer before it, which has no bias, is merged into the kernel."""
         kernel = torch.einsum("otyx,tc->ocyx", self.shifts, self.fc.weight)
         groups = qkv.shape[1] // self.fc.in_features
-        by_place_in_head = qkv.unflatten(1, (-1, groups)).transpose(1, 2).flatten(1, 2)
-        return F.conv2d(by_place_in_head, kernel, padding=self.kernel_conv // 2, groups=groups)
+        by_channel_of_head = qkv.unflatten(1, (-1, groups)).transpose(1, 2).flatten(1, 2)
+        return F.conv2d(by_channel_of_head, kernel, padding=self.kernel_conv // 2, groups=groups)

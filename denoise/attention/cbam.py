@@ -23,18 +23,18 @@ from denoise.properties import Mixer, MixerProperties
 class CBAM(Mixer):
     """Channel gate, then pixel gate, of CBAM (Woo et al. 2018, arXiv 1807.06521).
 
-    Without the official code's batch norm before the second gate, which ties an image to the others
-    of its batch, and with a leaky ReLU in the first: of its few hidden units a plain one may lose
-    all.
+    Departs from the official code in two ways: no batch norm before the second gate, which would
+    make an image depend on the others of its batch, and a leaky ReLU in the first, where a plain
+    one can zero all of the few hidden units.
 
     Args:
         dim: channels.
         num_heads: unused.
-        block_index: place of the block in its level; unused.
+        block_index: position of the block in its level; unused.
         reduction: channels over hidden width of the channel gate; at least one is kept.
         pool: input of the channel gate, mean and maximum of each channel or the mean alone; the
             maximum of noise grows with the size of the image.
-        kernel_size: odd side of the pixel gate's convolution.
+        kernel_size: odd kernel size of the pixel gate's convolution.
         official: with the batch norm and the plain ReLU.
 
     Raises:

@@ -6,8 +6,8 @@ r"""Cross-shaped window attention: pixels attend along stripes that cross the im
    (\operatorname{dw}_{3 \times 3} * v)_i
 
 :math:`S(i)` is the vertical stripe of the image that holds :math:`i` for half of the heads, the
-horizontal one for the other half. Cost grows with the length of a stripe, that is with the side of
-the image.
+horizontal one for the other half. Cost per pixel grows with the length of a stripe, which is
+the height or width of the image.
 """
 
 import torch
@@ -23,12 +23,12 @@ class CrossShapedWindowAttention(Mixer):
 
     Half of the heads attend in vertical stripes, the other half in horizontal ones. Departs from
     the official code where that convolves the values stripe by stripe, which draws the stripes into
-    the output: here the convolution runs on the whole map. A lone head is cut in two.
+    the output: here the convolution runs on the whole map. A single head is split in two.
 
     Args:
         dim: channels, even.
         num_heads: divides `dim`; 1 or even.
-        block_index: place of the block in its level; unused.
+        block_index: position of the block in its level; unused.
         stripe_width: pixels across a stripe.
         qkv_bias: whether the query, key and value projection has a bias.
 
@@ -72,7 +72,7 @@ class CrossShapedWindowAttention(Mixer):
         return self.proj(torch.cat(out, 3).permute(0, 3, 1, 2) + local)
 
     def _stripes(self, qkv: Tensor) -> Tensor:
-        """Attention of (B, H, W, 3, C) in stripes of full height: (B, H, W, C)."""
+        """Attend within stripes of full height: (B, H, W, 3, C) to (B, H, W, C)."""
         H, W = qkv.shape[1:3]
         width, N = self.stripe_width, self.num_heads
         # Pad after the projection: padded columns are masked as keys and cropped as queries.

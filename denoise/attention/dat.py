@@ -1,4 +1,4 @@
-r"""Deformable attention: pixels attend to a coarse grid of places that moves with the image.
+r"""Deformable attention: pixels attend to a coarse grid of points, shifted by learned offsets.
 
 .. math::
 
@@ -7,8 +7,8 @@ r"""Deformable attention: pixels attend to a coarse grid of places that moves wi
    3} * q)_i
 
 The image is cut into cells :math:`c` with centres :math:`\bar{p}_c`; keys and values are read
-bilinearly at the moved places :math:`p_c`, whose offsets a small network :math:`\theta` finds from
-the queries.
+bilinearly at the shifted points :math:`p_c`, whose offsets a small network :math:`\theta` predicts
+from the queries.
 """
 
 import torch
@@ -25,18 +25,18 @@ class DeformableAttention(Mixer):
 
     The image is cut into ceil(H / stride) x ceil(W / stride) equal cells; the key of a cell is read
     bilinearly at the cell's centre plus a learned offset. Departs from the official code in three
-    ways: places are in units of pixels, so that the centres are where they should be; they are
-    clamped to the image; and in place of a table of relative positions, which means something else
-    at each size, a depthwise convolution of the queries is added to the output.
+    ways: points are in units of pixels, so that they start exactly at the centres; they are clamped
+    to the image; and a depthwise convolution of the queries, added to the output, replaces the
+    table of relative positions, whose meaning changes with the size of the image.
 
     Args:
         dim: channels.
         num_heads: divides `dim`.
-        block_index: place of the block in its level; unused.
-        stride: side of a cell in pixels, at most.
-        groups: groups of channels that are read at places of their own; divides `dim`.
-        offset_range: farthest offset along an axis, in halves of a cell.
-        offset_kernel: odd side in pixels of the convolution that finds the offsets.
+        block_index: position of the block in its level; unused.
+        stride: largest height and width of a cell in pixels.
+        groups: groups of channels with offsets of their own; divides `dim`.
+        offset_range: largest offset along an axis, in units of half a cell.
+        offset_kernel: odd kernel size of the convolution that predicts the offsets.
 
     Raises:
         ValueError: where groups do not divide the channels or offset_kernel is even.
@@ -81,25 +81,25 @@ class DeformableAttention(Mixer):
         pixels = x.permute(0, 2, 3, 1).contiguous()
         q = self.q(pixels)
         queries = q.permute(0, 3, 1, 2)
-        places = self._places(queries.reshape(B * self.groups, -1, H, W))
+        points = self._sampling_points(queries.reshape(B * self.groups, -1, H, W))
         # Coordinates of a large image need more digits than bfloat16 has.
-        read = F.grid_sample(
-            x.reshape(B * self.groups, -1, H, W).to(places.dtype),
-            places,
+        sampled = F.grid_sample(
+            x.reshape(B * self.groups, -1, H, W).to(points.dtype),
+            points,
             padding_mode="border",
             align_corners=False,
         )
-        read = read.to(x.dtype).reshape(B, C, -1).transpose(1, 2).contiguous()
-        k, v = self.kv(read).chunk(2, dim=-1)
+        sampled = sampled.to(x.dtype).reshape(B, C, -1).transpose(1, 2).contiguous()
+        k, v = self.kv(sampled).chunk(2, dim=-1)
         q, k, v = (self._heads(t) for t in (q.flatten(1, 2), k, v))
         out = F.scaled_dot_product_attention(q, k, v)
         out = out.transpose(1, 2).reshape(B, H, W, C)
         out = out + self.position(queries).permute(0, 2, 3, 1)
         return self.proj(out).permute(0, 3, 1, 2)
 
-    def _places(self, q: Tensor) -> Tensor:
-        """Where keys are read: (B, h, w, 2), x then y, the image's outer edges at -1 and 1."""
-        # Padded here: oneDNN's bfloat16 gradient of a kernel larger than its image is junk.
+    def _sampling_points(self, q: Tensor) -> Tensor:
+        """Return where keys are read: (B, h, w, 2), x then y, in -1 to 1 over the image."""
+        # Padded here: oneDNN's bfloat16 gradient of a kernel larger than its image is wrong.
         q = F.pad(q, 4 * (self.offset_conv.kernel_size[0] // 2,), value=0.0)
         hidden = self.offset_conv(q).permute(0, 2, 3, 1)
         offset = self.offset_proj(F.gelu(self.offset_norm(hidden)))

@@ -27,9 +27,9 @@ class Dual(Mixer):
     Args:
         dim: channels.
         num_heads: of both mixers.
-        block_index: place of the block in its level, handed to both.
-        first: makes a mixer.
-        second: makes a mixer.
+        block_index: position of the block in its level, passed to both.
+        first: factory of the first mixer.
+        second: factory of the second mixer.
         order: sequence or parallel.
 
     Raises:

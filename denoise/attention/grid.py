@@ -35,8 +35,8 @@ class GridAttention(Mixer):
     Args:
         dim: channels.
         num_heads: divides `dim`.
-        block_index: place of the block in its level; unused.
-        grid_size: side of the grid in points.
+        block_index: position of the block in its level; unused.
+        grid_size: points of the grid along an axis.
         qkv_bias: whether the query, key and value projection has a bias.
     """
 
@@ -71,7 +71,7 @@ class GridAttention(Mixer):
         stride = (H + G - 1) // G, (W + G - 1) // G
         # Pad after the projection: padded pixels are masked as keys and cropped as queries.
         qkv = pad(self.qkv(x).permute(0, 2, 3, 1), (G, G))
-        # A grid takes one pixel of every window: windows and the places in them change roles.
+        # A grid takes one pixel of every window: windows and the positions in them swap roles.
         swap = 0, 4, 5, 3, 1, 2, 6
         q, k, v = partition(qkv, 3 * N, stride).permute(swap).unflatten(3, (3, N)).unbind(3)
         bias = self.position_bias[self.relative_position_index].permute(4, 0, 1, 2, 3)
@@ -79,14 +79,16 @@ class GridAttention(Mixer):
         return self.proj(crop(merge(out.permute(swap)), H, W).permute(0, 3, 1, 2))
 
     def _runs(self, length: int, device: torch.device) -> Runs:
-        """Runs of the grids of an axis, by their first pixels."""
+        """Return the runs of the grids of an axis, in order of their first pixels."""
         G = self.grid_size
         stride = (length + G - 1) // G
-        place = torch.arange(G, device=device) * stride
+        position = torch.arange(G, device=device) * stride
         if torch.compiler.is_exporting():
             first = torch.arange(stride, device=device)[:, None, None]
-            return [(stride, first + place < length)]
-        # The first grids have a real point more than the others; of these there may be none.
+            return [(stride, first + position < length)]
+        # The first grids have one more point inside the image; there may be no others.
         longer = (length - 1) % stride + 1
-        parts = (longer, 0), (stride - longer, longer)
-        return [(number, (first + place < length)[None, None]) for number, first in parts if number]
+        groups = (longer, 0), (stride - longer, longer)
+        return [
+            (number, (first + position < length)[None, None]) for number, first in groups if number
+        ]

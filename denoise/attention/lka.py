@@ -27,7 +27,7 @@ class LargeKernelAttention(Mixer):
     Args:
         dim: channels.
         num_heads: unused.
-        block_index: place of the block in its level; unused.
+        block_index: position of the block in its level; unused.
     """
 
     def __init__(self, dim: int, num_heads: int, block_index: int) -> None:

@@ -34,10 +34,10 @@ class MDTA(Mixer):
     Args:
         dim: channels.
         num_heads: groups of channels that attend among themselves; divides `dim`.
-        block_index: place of the block in its level; unused.
+        block_index: position of the block in its level; unused.
         bias: whether the three convolutions have one.
-        window: side in pixels of the windows that have attention of their own; null for one map of
-            the whole image. What is exported with a window takes images longer than it.
+        window: height and width in pixels of windows with a map of their own; null for one map of
+            the whole image. A model exported with a window takes only larger images.
         stride: distance between windows in pixels, divides `window`; null for half of it.
 
     Raises:
@@ -92,12 +92,12 @@ class MDTA(Mixer):
         and the mean over windows is one of their matrices. No pixel is copied twice.
         """
         B, H, W, C = *qkv.shape[:3], qkv.shape[3] // 3
-        side, span = self.stride, (self.window or 0) // self.stride
-        rows, columns = (H + side - 1) // side, (W + side - 1) // side
+        cell, span = self.stride, (self.window or 0) // self.stride
+        rows, columns = (H + cell - 1) // cell, (W + cell - 1) // cell
         # Zeros add nothing to the sums, neither as pixels nor as cells.
-        qkv = F.pad(qkv, (0, 0, 0, columns * side - W, 0, rows * side - H), value=0.0)
-        cells = qkv.view(B, rows, side, columns, side, 3 * C).transpose(2, 3)
-        q, k, v = cells.reshape(-1, side * side, 3 * C).split(C, dim=-1)
+        qkv = F.pad(qkv, (0, 0, 0, columns * cell - W, 0, rows * cell - H), value=0.0)
+        cells = qkv.view(B, rows, cell, columns, cell, 3 * C).transpose(2, 3)
+        q, k, v = cells.reshape(-1, cell * cell, 3 * C).split(C, dim=-1)
         right, below = (torch.sym_max(0, span - length) for length in (columns, rows))
         sums = [
             _over_windows(t.unflatten(0, (B, rows, columns)), (0, right, 0, below), span)
@@ -105,14 +105,14 @@ class MDTA(Mixer):
         ]
         matrices = self._matrices(*(t.flatten(0, 2) for t in sums))
         matrices = matrices.unflatten(0, sums[0].shape[:3])
-        around = (span - 1, span - 1 - right, span - 1, span - 1 - below)
-        counts = _over_windows(torch.ones_like(matrices[:1, ..., :1, :1]), around, span)
-        matrices = (_over_windows(matrices, around, span) / counts).flatten(0, 2)
+        padding = (span - 1, span - 1 - right, span - 1, span - 1 - below)
+        counts = _over_windows(torch.ones_like(matrices[:1, ..., :1, :1]), padding, span)
+        matrices = (_over_windows(matrices, padding, span) / counts).flatten(0, 2)
         out = self._project(v, matrices)
-        out = out.view(B, rows, columns, side, side, C).transpose(2, 3)
-        out = out.reshape(B, rows * side, columns * side, C)
+        out = out.view(B, rows, columns, cell, cell, C).transpose(2, 3)
+        out = out.reshape(B, rows * cell, columns * cell, C)
         # A slice would export for sizes that the stride divides or for others, not for both.
-        return F.pad(out, (0, 0, 0, W - columns * side, 0, H - rows * side))
+        return F.pad(out, (0, 0, 0, W - columns * cell, 0, H - rows * cell))
 
     def _project(self, v: Tensor, matrices: Tensor) -> Tensor:
         """Multiply values (M, T, C) with matrices (M, C, C), and add the bias."""
@@ -120,7 +120,7 @@ class MDTA(Mixer):
         return out if self.project_out.bias is None else out + self.project_out.bias
 
     def _matrices(self, squares: Tensor, gram: Tensor) -> Tensor:
-        """Attention and output projection in one: (M, C, C), to multiply the values with."""
+        """Return output projection times attention, (M, C, C), to multiply the values with."""
         _, N, D, _ = gram.shape
         weight = self.project_out.weight.view(N * D, N, D).transpose(0, 1)
         q, k = squares.clamp_min(1e-24).sqrt().view(-1, 2, N, D).unbind(1)
@@ -129,13 +129,13 @@ class MDTA(Mixer):
 
 
 def _products(q: Tensor, k: Tensor, num_heads: int) -> tuple[Tensor, Tensor]:
-    """Products of (M, T, C) over T: with themselves (M, 2, C), with each other (M, N, D, D)."""
+    """Sum over T the squares of q and k, (M, 2, C), and their products by head, (M, N, D, D)."""
     compute = _Products.forward if torch.compiler.is_compiling() else _Products.apply
     return compute(q, k, num_heads)
 
 
 class _Products(torch.autograd.Function):
-    """Its gradients lie in memory as the inputs do; autograd would give transposed ones."""
+    """Returns gradients in the memory layout of the inputs; those of autograd are transposed."""
 
     @staticmethod
     def forward(q: Tensor, k: Tensor, num_heads: int) -> tuple[Tensor, Tensor]:
@@ -155,7 +155,7 @@ class _Products(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d_squares: Tensor, d_gram: Tensor) -> tuple[Tensor | None, ...]:
         q, k = ctx.saved_tensors
-        # What is far below one would vanish in float16.
+        # Small gradients would underflow in float16.
         narrow = q.dtype if q.dtype != torch.float16 else d_gram.dtype
         d_gram = d_gram.to(narrow)
         gradients = []
@@ -170,10 +170,10 @@ def _heads(x: Tensor, num_heads: int) -> Tensor:
     return x.unflatten(-1, (num_heads, -1)).transpose(1, 2)
 
 
-def _over_windows(x: Tensor, zeros: tuple[int | torch.SymInt, ...], span: int) -> Tensor:
-    """Sum (B, rows, columns, ...) over every window of span x span, with zeros around as in pad."""
+def _over_windows(x: Tensor, padding: tuple[int | torch.SymInt, ...], span: int) -> Tensor:
+    """Sum (B, rows, columns, ...) over every window of span x span, zero-padded as by F.pad."""
     x_flat = x.flatten(3).permute(0, 3, 1, 2)
     # torch's stub of pad lacks SymInt.
-    flat = F.pad(x_flat, zeros, value=0.0)  # type: ignore[arg-type]
+    flat = F.pad(x_flat, padding, value=0.0)  # type: ignore[arg-type]
     sums = F.avg_pool2d(flat, span, stride=1, divisor_override=1)
     return sums.permute(0, 2, 3, 1).unflatten(3, x.shape[3:])

@@ -18,20 +18,20 @@ from denoise.layers.upcast_conv import UpcastConv2d
 from denoise.properties import Mixer, MixerProperties
 from denoise.receptive_field import Radius
 
-KERNELS = [(3, 5, 2), (5, 7, 3), (7, 9, 4)]  # side of the near one, side and dilation of the far
+KERNELS = [(3, 5, 2), (5, 7, 3), (7, 9, 4)]  # near kernel, far kernel and its dilation
 
 
 class MultiScaleLargeKernelAttention(Mixer):
     """Attention of MAN (Wang et al. 2024, arXiv 2209.14145), without norm and shortcut.
 
-    Each third of the channels has a size of its own; channels that three does not divide go to the
-    widest, where the official code refuses. In place of the paper's learned scale of the whole, the
+    Each third of the channels has kernels of one scale; a remainder goes to the widest, where the
+    official code raises an error. In place of the paper's learned scale of the whole, the
     last convolution starts at zero.
 
     Args:
         dim: channels.
         num_heads: unused.
-        block_index: place of the block in its level; unused.
+        block_index: position of the block in its level; unused.
     """
 
     def __init__(self, dim: int, num_heads: int, block_index: int) -> None:
@@ -53,13 +53,13 @@ class MultiScaleLargeKernelAttention(Mixer):
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""
         gate, value = self.proj_in(x).chunk(2, dim=1)
-        parts = gate.split(self.widths, dim=1)
-        gates = [branch(part) for branch, part in zip(self.branches, parts, strict=True)]
+        groups = gate.split(self.widths, dim=1)
+        gates = [branch(group) for branch, group in zip(self.branches, groups, strict=True)]
         return self.proj(value * torch.cat(gates, dim=1))
 
 
 class _Branch(nn.Module):
-    """One size: a wide convolution times a narrow one, of the same features."""
+    """Gate of one scale: a wide convolution times a narrow one, of the same features."""
 
     def __init__(self, width: int, near: int, far: int, dilation: int) -> None:
         super().__init__()
@@ -79,5 +79,5 @@ class _Branch(nn.Module):
         self.gate = depthwise(near)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Gate the channels of this size."""
+        """Return the gate of (B, C, H, W)."""
         return self.point(self.far(self.near(x))) * self.gate(x)

@@ -27,17 +27,17 @@ class NeighborhoodAttention(Mixer):
     Args:
         dim: channels.
         num_heads: divides `dim`.
-        block_index: place of the block in its level; picks the dilation.
-        kernel_size: odd side k of the neighbourhood; shrinks where an axis holds fewer pixels.
+        block_index: position of the block in its level; picks the dilation.
+        kernel_size: odd kernel size k; smaller where an axis has fewer pixels.
         dilation: distance between neighbours in pixels; a list alternates from block to block.
         qkv_bias: whether the query, key and value projection has a bias.
         position_bias: whether a bias for each displacement and head is learned.
-        backend: what computes it, with the same result: `tiles` in plain torch, `flex` by
-            FlexAttention, `natten` by the package of the paper's authors, or `auto`.
+        backend: implementation, all of the same result: `tiles` in plain torch, `flex` for
+            FlexAttention, `natten` for the package of the paper's authors, or `auto`.
 
     Raises:
-        ValueError: for an even kernel_size or an unknown backend; later for a backend that cannot
-            compute what it is asked for.
+        ValueError: for an even kernel_size or an unknown backend; on a call, for a backend
+            that does not support the input.
     """
 
     def __init__(
@@ -63,10 +63,10 @@ class NeighborhoodAttention(Mixer):
         self.backend = backend
         self.qkv = Conv1x1(dim, 3 * dim, bias=qkv_bias, channels_last=True)
         self.proj = Conv1x1(dim, dim, zero_init=True)
-        side = 2 * kernel_size - 1
+        offsets = 2 * kernel_size - 1
         self.position_bias = None
         if position_bias:
-            self.position_bias = nn.Parameter(torch.empty(num_heads, side, side))
+            self.position_bias = nn.Parameter(torch.empty(num_heads, offsets, offsets))
             nn.init.trunc_normal_(self.position_bias, std=0.02)
         receptive_field = Neighborhood(self.kernel_size, self.dilation)
         self.properties = MixerProperties(
@@ -76,9 +76,9 @@ class NeighborhoodAttention(Mixer):
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""
         qkv, bias, k = self.qkv(x), self.position_bias, self.kernel_size
-        what = qkv, self.num_heads, bias is not None, k * self.dilation
-        name = select_backend(*what) if self.backend == "auto" else self.backend
-        if why := unsupported_reason(name, *what):
+        request = qkv, self.num_heads, bias is not None, k * self.dilation
+        name = select_backend(*request) if self.backend == "auto" else self.backend
+        if why := unsupported_reason(name, *request):
             raise ValueError(why)
         if bias is None:
             bias = qkv.new_zeros(self.num_heads, 2 * k - 1, 2 * k - 1)

@@ -4,7 +4,7 @@ r"""Non-local block: every pixel attends to every pixel.
 
    y_i = W \sum_{j} \operatorname{softmax}_j\big(s \, \theta(x_i)^\top \phi(x_j)\big) g(x_j)
 
-The sum runs over all pixels, or over all places of the keys after pooling; cost is quadratic in
+The sum runs over all pixels, or over all keys after pooling; cost is quadratic in
 pixels.
 """
 
@@ -24,8 +24,8 @@ class NonLocalBlock(Mixer):
     Args:
         dim: channels; queries, keys and values have half as many.
         num_heads: unused, the block has one head.
-        block_index: place of the block in its level; unused.
-        pool: side in pixels of the windows over which keys and values are max-pooled; 1 for none.
+        block_index: position of the block in its level; unused.
+        pool: height and width in pixels of the max-pooling of keys and values; 1 for none.
         scale: factor on the products of queries and keys: null for the inverse square root of
             their width, 1 for the paper's.
 

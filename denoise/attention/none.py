@@ -14,12 +14,12 @@ from denoise.receptive_field import Radius
 
 
 class Identity(nn.Identity, Mixer):
-    """Hands its input on, so that a block is norm, feed-forward and residuals alone.
+    """Returns its input; a block with it is the feed-forward branch alone.
 
     Args:
         dim: channels; unused.
         num_heads: unused.
-        block_index: place of the block in its level; unused.
+        block_index: position of the block in its level; unused.
     """
 
     def __init__(self, dim: int, num_heads: int, block_index: int) -> None:

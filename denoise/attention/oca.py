@@ -37,9 +37,9 @@ class OverlappingCrossAttention(Mixer):
     Args:
         dim: channels.
         num_heads: divides `dim`.
-        block_index: place of the block in its level; unused.
-        window_size: side of a window of queries in pixels.
-        overlap_ratio: how much longer the side of a window of keys is, over `window_size`.
+        block_index: position of the block in its level; unused.
+        window_size: height and width of a window of queries in pixels.
+        overlap_ratio: pixels by which a window of keys is larger, over `window_size`.
         qkv_bias: whether the query, key and value projection has a bias.
 
     Raises:
@@ -70,8 +70,8 @@ class OverlappingCrossAttention(Mixer):
         self.margin = overlap // 2
         self.qkv = Conv1x1(dim, 3 * dim, bias=qkv_bias, channels_last=True)
         self.proj = Conv1x1(dim, dim, zero_init=True)
-        side = 2 * window_size + overlap - 1
-        self.position_bias = nn.Parameter(torch.empty(side**2, num_heads))
+        offsets = 2 * window_size + overlap - 1
+        self.position_bias = nn.Parameter(torch.empty(offsets**2, num_heads))
         nn.init.trunc_normal_(self.position_bias, std=0.02)
         table = relative_position_index(window_size, window_size + overlap)
         self.register_buffer("relative_position_index", table, persistent=False)
@@ -98,11 +98,11 @@ class OverlappingCrossAttention(Mixer):
         return self.proj(crop(merge(out), H, W).permute(0, 3, 1, 2))
 
     def _runs(self, length: int, device: torch.device) -> Runs:
-        """Runs of the windows of an axis."""
+        """Return the runs of the windows of an axis."""
         w, e = self.window_size, self.margin
 
         def visible(number: Tensor) -> Tensor:
-            place = number * w + torch.arange(-e, w + e, device=device)
-            return (place >= 0) & (place < length)
+            position = number * w + torch.arange(-e, w + e, device=device)
+            return (position >= 0) & (position < length)
 
         return runs(length, w, visible, device, before=e, after=e)

@@ -10,5 +10,5 @@ from denoise.properties import MixerFactory
 def per_level(
     level1: MixerFactory, level2: MixerFactory, level3: MixerFactory, level4: MixerFactory
 ) -> list[MixerFactory]:
-    """List the mixer makers of the four levels, the finest first."""
+    """List the mixer factories of the four levels, the finest first."""
     return [level1, level2, level3, level4]

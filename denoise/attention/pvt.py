@@ -16,21 +16,21 @@ from denoise.layers.conv1x1 import zero_parameters
 from denoise.layers.upcast_conv import UpcastConv2d
 from denoise.properties import Mixer, MixerProperties
 
-GRID = 7  # tokens per axis of the linear form
+GRID = 7  # tokens per axis of the linear variant
 
 
 class SpatialReductionAttention(Mixer):
     """Attention of PVT (Wang et al. 2021, arXiv 2102.12122), or of PVTv2 (2022, arXiv 2106.13797).
 
     Departs from the official code where an image is not a multiple of the reduction: that drops the
-    rest from the keys and refuses smaller images, here the last row and column are repeated.
+    remainder from the keys and fails on smaller images; here the last row and column are repeated.
 
     Args:
         dim: channels.
         num_heads: divides `dim`.
-        block_index: place of the block in its level; unused.
-        sr_ratio: side in pixels of the squares that become one key each; 1 for no reduction.
-        linear: PVTv2's form instead: 7 x 7 keys, means over parts of the image whatever its size.
+        block_index: position of the block in its level; unused.
+        sr_ratio: height and width in pixels of the patches that become one key; 1 for none.
+        linear: PVTv2's variant: 7 x 7 keys, each the mean of a region, whatever the image's size.
         qkv_bias: whether the query, key and value projections have a bias.
     """
 
@@ -53,8 +53,8 @@ class SpatialReductionAttention(Mixer):
         self.proj = nn.Linear(dim, dim)
         zero_parameters(self.proj)
         if linear or sr_ratio > 1:
-            side = 1 if linear else sr_ratio
-            self.sr = UpcastConv2d(dim, dim, side, side)
+            kernel = 1 if linear else sr_ratio
+            self.sr = UpcastConv2d(dim, dim, kernel, kernel)
             self.norm = nn.LayerNorm(dim)
         self.properties = MixerProperties(
             family="sparse global" if linear or sr_ratio > 1 else "global",
@@ -74,7 +74,7 @@ class SpatialReductionAttention(Mixer):
         return self.proj(out).permute(0, 3, 1, 2)
 
     def _reduce(self, x: Tensor, pixels: Tensor) -> Tensor:
-        """Tokens (B, h, w, C) that keys and values are made from."""
+        """Return the tokens (B, h, w, C) that keys and values are projected from."""
         H, W = x.shape[2:]
         R = self.sr_ratio
         if self.linear:

@@ -27,15 +27,15 @@ class SlideAttention(Mixer):
     """Slide attention (Pan et al. 2023, arXiv 2304.04237).
 
     The key and the value at each offset are a convolution of the keys and values of one head: the
-    shift by that offset plus a learned one. Departs from the official code in hiding offsets that
+    shift by that offset plus a learned one. Departs from the official code in masking offsets that
     lead out of the image, and in one bias where the fixed and the learned convolution have one
-    each. Computed one place of the kernels at a time, so that no k x k copies exist.
+    each. Computed one shift at a time, without k x k copies.
 
     Args:
         dim: channels.
         num_heads: divides `dim`.
-        block_index: place of the block in its level; unused.
-        kernel_size: odd side k of the square and of the convolutions.
+        block_index: position of the block in its level; unused.
+        kernel_size: odd kernel size k of the attention and of the convolutions.
         border: `mask`, or `official` to attend to the zeros outside too.
         qkv_bias: whether the query, key and value projection has a bias.
 
@@ -78,20 +78,20 @@ class SlideAttention(Mixer):
         q, keys, values = self.qkv(x).permute(0, 2, 3, 1).unflatten(3, (3, N, -1)).unbind(3)
         D = q.shape[4]
         q = q * D**-0.5
-        # Masked offsets fill up a multiple of 16: narrower matrices are four times slower.
-        none = -(k**2) % 16
+        # Masked offsets pad to a multiple of 16: narrower matrices are four times slower.
+        padding = -(k**2) % 16
         assert self.learned.bias is not None
         kernel = self.learned.weight.view(D, k**2, k**2) + torch.eye(k**2, device=x.device)
-        kernel = F.pad(kernel.permute(2, 0, 1), (0, none), value=0.0).to(q.dtype)
-        bias = F.pad(self.learned.bias.view(D, k**2), (0, none), value=0.0).to(q.dtype)
+        kernel = F.pad(kernel.permute(2, 0, 1), (0, padding), value=0.0).to(q.dtype)
+        bias = F.pad(self.learned.bias.view(D, k**2), (0, padding), value=0.0).to(q.dtype)
         # The paper adds the positions to the keys.
-        positions = q.sum(-1, keepdim=True) * F.pad(self.position_bias, (0, none), value=0.0)
+        positions = q.sum(-1, keepdim=True) * F.pad(self.position_bias, (0, padding), value=0.0)
         logits = Logits.apply(q, keys, kernel) + q @ bias + positions
         inside = torch.ones(H, W, k * k, dtype=torch.bool, device=x.device)
         if self.border == "mask":
             y, x_ = (is_inside(length, k, 1, x.device).T for length in (H, W))
             inside = (y[:, None, :, None] & x_[:, None]).flatten(2)
-        hidden = F.pad(~inside, (0, none), value=True)
+        hidden = F.pad(~inside, (0, padding), value=True)
         weight = logits.masked_fill(hidden[:, :, None], -torch.inf).softmax(-1).to(q.dtype)
         out = Values.apply(weight, values, kernel) + weight @ bias.T
         return self.proj(out.flatten(3).permute(0, 3, 1, 2))

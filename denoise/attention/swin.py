@@ -39,8 +39,8 @@ class ShiftedWindowAttention(Mixer):
     Args:
         dim: channels.
         num_heads: divides `dim`.
-        block_index: place of the block in its level; odd ones shift by half a window.
-        window_size: side of a window in pixels.
+        block_index: position of the block in its level; odd ones shift by half a window.
+        window_size: height and width of a window in pixels.
         qkv_bias: whether the query, key and value projection has a bias.
     """
 
@@ -91,15 +91,15 @@ class ShiftedWindowAttention(Mixer):
         return self.proj(crop(out, H, W).permute(0, 3, 1, 2))
 
     def _runs(self, length: int, shift: int, device: torch.device) -> Runs:
-        """Runs of the rolled windows of an axis."""
+        """Return the runs of the rolled windows of an axis."""
         w = self.window_size
 
         def visible(number: Tensor) -> Tensor:
-            place = number * w + torch.arange(w, device=device)
-            # Rolled, the last window ends with what lies before the first shift. Padded places form
-            # a region of their own, so that no query is left without a key.
-            place = (place + shift) % round_up(length, w)
-            region = ((place - shift) // w).where(place < length, length)
+            position = number * w + torch.arange(w, device=device)
+            # Rolled, the last window ends with the pixels from before the first shift. Padding is a
+            # region of its own, so that no query is left without a key.
+            position = (position + shift) % round_up(length, w)
+            region = ((position - shift) // w).where(position < length, length)
             return region.mT == region
 
         return runs(length, w, visible, device, after=shift)

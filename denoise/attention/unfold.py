@@ -4,7 +4,7 @@ r"""Local attention: each pixel attends to the pixels of the k x k square around
 
    y_i = \sum_{j \in S_k(i)} \operatorname{softmax}_j(q_i^\top k_j / \sqrt{D} + b_{j-i}) v_j
 
-:math:`S_k(i)` is the k x k square centred at :math:`i`; places outside the image are left out, so
+:math:`S_k(i)` is the k x k square centred at :math:`i`; pixels outside the image are left out, so
 that a border pixel has fewer keys.
 """
 
@@ -27,19 +27,19 @@ BORDERS = ("mask", "reflect")
 class UnfoldAttention(Mixer):
     """Local self-attention (Ramachandran et al. 2019, arXiv 1906.05909).
 
-    Departs from the paper in its position term, a learned bias for each offset and head as in the
-    later windowed kinds, and in hiding what lies outside the image.
+    Departs from the paper in its position term, a learned bias for each offset and head as in
+    later window attention, and in masking what lies outside the image.
 
     Args:
         dim: channels.
         num_heads: divides `dim`.
-        block_index: place of the block in its level; picks the dilation.
-        kernel_size: odd side k of the square.
+        block_index: position of the block in its level; picks the dilation.
+        kernel_size: odd kernel size k.
         dilation: distance between neighbours in pixels; a list alternates from block to block.
-        border: what lies outside the image: nothing, or with `reflect` the image reflected, and its
-            border pixel repeated where an axis is too short for that.
-        naive: whether to copy k x k keys and values for every pixel, which is slow and shows
-            what the fast form computes.
+        border: `mask` hides what lies outside the image, `reflect` reflects the image there, or
+            repeats its border pixels where an axis is too short for that.
+        naive: whether to copy k x k keys and values for every pixel: slow, a reference for the
+            tiled implementation.
         qkv_bias: whether the query, key and value projection has a bias.
 
     Raises:

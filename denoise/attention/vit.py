@@ -20,17 +20,17 @@ from denoise.properties import Mixer, MixerProperties
 class PatchAttention(Mixer):
     """Attention of ViT (Dosovitskiy et al. 2021, arXiv 2010.11929), from pixels and back to them.
 
-    The negative example: each of the p x p places within a patch is written by weights of its own,
+    The negative example: each of the p x p positions in a patch is written by weights of its own,
     so that even a constant image comes out with a grid of blocks. Departs from the paper in the
     position, a depthwise convolution of the tokens (Chu et al. 2021, arXiv 2102.10882) that needs
     no image size, and in the output projection, which is the map from tokens to pixels. An image
-    that patches do not fill is continued by its last row and column.
+    that patches do not fill is padded with its last row and column.
 
     Args:
         dim: channels, of pixels as of tokens.
         num_heads: divides `dim`.
-        block_index: place of the block in its level; unused.
-        patch_size: side p of a patch in pixels.
+        block_index: position of the block in its level; unused.
+        patch_size: height and width p of a patch in pixels.
         qkv_bias: whether the query, key and value projection has a bias.
     """
 
@@ -51,12 +51,11 @@ class PatchAttention(Mixer):
         self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
         self.unpatch = nn.Linear(dim, dim * patch_size**2)
         zero_parameters(self.unpatch)
-        step = self.patch_size
         self.properties = MixerProperties(
             family="sparse global",
             complexity="N^2",
             receptive_field=None,
-            shift_period=step,
+            shift_period=patch_size,
             preserves_constant=False,
         )
 

@@ -1,1 +1,1 @@
-"""Backbones that are handed their attention, norm and feed-forward."""
+"""Backbones, whose attention, norm and feed-forward are arguments."""

@@ -1,4 +1,4 @@
-"""The U-Net of Restormer with attention, norm and feed-forward of your choice."""
+"""The U-Net of Restormer with any attention, norm and feed-forward."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -20,8 +20,8 @@ from denoise.receptive_field import Compose, Downsampled, Radius, ReceptiveField
 class Block(nn.Module):
     """One transformer block: x + mixer(norm(x)), then x + feedforward(norm(x)).
 
-    With an identity for a mixer nothing is mixed: the first branch is left out with its norm.
-    (Adding the normed input to itself instead doubles the features block by block.)
+    If the mixer is an identity, the first branch is left out with its norm: x + norm(x) would
+    double the features block by block.
     """
 
     def __init__(
@@ -71,8 +71,8 @@ class PatchMerging(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Downsample (B, C, H, W), H and W even, to (B, 2C, H / 2, W / 2)."""
         x = x.permute(0, 2, 3, 1)
-        parts = [x[:, row::2, column::2] for column in (0, 1) for row in (0, 1)]
-        return self.reduction(self.norm(torch.cat(parts, dim=-1)).permute(0, 3, 1, 2))
+        pixels = [x[:, row::2, column::2] for column in (0, 1) for row in (0, 1)]
+        return self.reduction(self.norm(torch.cat(pixels, dim=-1)).permute(0, 3, 1, 2))
 
 
 def _check_levels(widths: Sequence[int], num_heads: Sequence[int], mixers: int) -> None:
@@ -97,13 +97,13 @@ def _check_levels(widths: Sequence[int], num_heads: Sequence[int], mixers: int) 
 class Restormer(nn.Module):
     """U-Net of transformer blocks that predicts the noise (Zamir et al. 2022, arXiv 2111.09881).
 
-    With MDTA, GDFN and layer norm it is the paper's model; here the three are handed in. The noise
+    With MDTA, GDFN and layer norm it is the paper's model; here the three are arguments. The noise
     is predicted as a residual where input and output have the same channels.
 
     Args:
-        attention: makes a mixer from (dim, num_heads, index), or one such maker per level.
-        norm: makes a norm from (dim).
-        feedforward: makes a feed-forward from (dim).
+        attention: factory of mixers, called with (dim, num_heads, block_index), or one per level.
+        norm: factory of norms, called with (dim).
+        feedforward: factory of feed-forward networks, called with (dim).
         in_channels: channels of the noisy image.
         out_channels: channels of the restored image.
         dim: channels of the top level; each level below has twice as many.
@@ -200,7 +200,7 @@ class Restormer(nn.Module):
         if self.sigma_map:
             if sigma is None:
                 raise ValueError("this model takes a noise-level map: give sigma in grey levels")
-            # Not len(noisy): an exported program would take that number of images alone.
+            # Not len(noisy): torch.export would fix the batch size.
             unit = sigma_to_unit(sigma).to(noisy).view(-1, 1, 1, 1)
             x = torch.cat([noisy, unit.expand(x.shape[0], 1, H, W)], dim=1)
         x = pad_to_multiple(x, self.size_multiple).contiguous(memory_format=torch.channels_last)
@@ -216,17 +216,17 @@ class Restormer(nn.Module):
             x = x.contiguous(memory_format=torch.channels_last)
             x = self.decoder[level](self.reduce[level](x))
         x = self.output(self.refinement(x))
-        # Negative padding crops: of a slice the exporter would ask whether it is contiguous.
+        # Negative padding crops: torch.export would specialise a slice on whether it is contiguous.
         x = F.pad(x, (0, W - x.shape[3], 0, H - x.shape[2]))
         return x + noisy if x.shape[1] == noisy.shape[1] else x
 
     def compile(self, **options: Any) -> None:
-        """Compile block by block, as `torch.compile` does: alike blocks share what is compiled.
+        """Compile block by block by `torch.compile`; equal blocks share the compiled code.
 
         Args:
-            options: of `torch.compile`; each size of image has code of its own unless told else.
+            options: of `torch.compile`; `dynamic` is False by default: code for each image size.
         """
-        # Blocks of all levels, in training and not, count as one function.
+        # The limit counts all blocks, in training and in evaluation, as one function.
         torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 64)
         for block in self.modules():
             if isinstance(block, Block):
@@ -236,28 +236,28 @@ class Restormer(nn.Module):
         """Yield the name, the scale (image pixels per pixel) and the field of each branch."""
         for name, block in self.named_modules():
             if isinstance(block, Block):
-                place = name.split(".")
-                scale = 2 ** int(place[1]) if place[0] != "refinement" else 1
+                path = name.split(".")
+                scale = 2 ** int(path[1]) if path[0] != "refinement" else 1
                 for branch, receptive_field in block.branch_receptive_fields().items():
-                    kind = type(getattr(block, branch)).__name__
-                    yield f"{name}.{branch} ({kind})", scale, receptive_field
+                    layer = type(getattr(block, branch)).__name__
+                    yield f"{name}.{branch} ({layer})", scale, receptive_field
 
     def global_layers(self) -> list[str]:
-        """Name the layers that keep a crop from giving what the whole image gives."""
+        """Return the names of the layers whose output depends on the whole image."""
         return [name for name, _, receptive_field in self.layers() if receptive_field is None]
 
     @property
     def alignment(self) -> int:
-        """Crops that begin at multiples of it have the windows of the whole, in pixels."""
+        """Return the pixels at whose multiples a crop has the windows of the whole image."""
         return math.lcm(
             self.size_multiple, *(scale * r.alignment for _, scale, r in self.layers() if r)
         )
 
     @property
     def receptive_field(self) -> ReceptiveField | None:
-        """Which pixels decide a restored one; None where `global_layers` names a layer.
+        """Return which pixels decide a restored one; None if `global_layers` names a layer.
 
-        It holds of images of multiples of `size_multiple`: others are padded as a whole first.
+        Valid for sizes that are multiples of `size_multiple`: other images are padded first.
         """
         if self.global_layers():
             return None
@@ -274,11 +274,11 @@ class Restormer(nn.Module):
                 [Radius(0), *(Union([Radius(0), receptive_field]) for receptive_field in fields)]
             )
 
-        near = Radius(1)  # the convolutions between the blocks
+        conv = Radius(1)  # the convolutions between the blocks
         receptive_field = stage(self.encoder[-1])
         for level in reversed(range(len(self.down))):
-            down = Radius(0) if isinstance(self.down[level], PatchMerging) else near
-            below = Compose([down, Downsampled(Compose([receptive_field, near]))])
-            around = stage(self.encoder[level]), stage(self.decoder[level])
-            receptive_field = Compose([around[0], Union([Radius(0), below]), around[1]])
-        return Compose([near, receptive_field, stage(self.refinement), near])
+            down = Radius(0) if isinstance(self.down[level], PatchMerging) else conv
+            below = Compose([down, Downsampled(Compose([receptive_field, conv]))])
+            outer = stage(self.encoder[level]), stage(self.decoder[level])
+            receptive_field = Compose([outer[0], Union([Radius(0), below]), outer[1]])
+        return Compose([conv, receptive_field, stage(self.refinement), conv])

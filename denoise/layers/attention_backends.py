@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def flex_attention_2d(qkv: Tensor, bias: Tensor, kernel: tuple[int, int], border: Border) -> Tensor:
-    """Attend to the pixels around each by FlexAttention, see `tiled_attention`."""
+    """Compute neighbourhood attention by FlexAttention, see `tiled_attention`."""
     B, H, W, _, N, D = qkv.shape
     middle = bias.shape[1] // 2
 
@@ -49,14 +49,14 @@ def flex_attention_2d(qkv: Tensor, bias: Tensor, kernel: tuple[int, int], border
 def _compiled(device: str) -> Any:
     # Uncompiled, as after too many sizes, it makes the full table of pixels by pixels.
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 64)
-    # With sizes left open the code that torch 2.15 writes for a CPU does not compile.
+    # With dynamic sizes the code that torch 2.15 writes for a CPU does not compile.
     return torch.compile(flex_attention, dynamic=False if device == "cpu" else None)
 
 
 def blocks(H: int, W: int, k: int, mask: Any, device: torch.device) -> BlockMask:
-    """Name the blocks of keys a block of queries may see: the rows of pixels around its own.
+    """Return the blocks of keys that each block of queries may attend to: rows of pixels around it.
 
-    Computed block by block: the full table of pixels by pixels would not fit.
+    Computed block by block: the full table of pixels by pixels would not fit in memory.
     """
     first = torch.arange(0, H * W, BLOCK, device=device)
     last = (first + BLOCK - 1).clamp(max=H * W - 1)
@@ -74,52 +74,54 @@ def blocks(H: int, W: int, k: int, mask: Any, device: torch.device) -> BlockMask
 
 
 def natten_attention(qkv: Tensor, bias: Tensor, kernel: tuple[int, int], border: Border) -> Tensor:
-    """Attend by NATTEN, without bias and with the border `shift`, see `tiled_attention`."""
+    """Compute it by NATTEN, without bias and with the border `shift`, see `tiled_attention`."""
     return import_module("natten").na2d(*qkv.unbind(3), kernel_size=kernel)
 
 
 BACKENDS = {"tiles": tiled_attention, "flex": flex_attention_2d, "natten": natten_attention}
 
 
-def unsupported_reason(name: str, qkv: Tensor, num_heads: int, has_bias: bool, least: int) -> str:
-    """Say why a backend cannot compute this exactly, and the remedy; empty if it can.
+def unsupported_reason(
+    name: str, qkv: Tensor, num_heads: int, has_bias: bool, min_size: int
+) -> str:
+    """Return why a backend cannot compute this exactly, and the remedy; empty if it can.
 
     Args:
         name: one of `BACKENDS`.
         qkv: queries, keys and values, (B, 3C, H, W).
         num_heads: heads of each.
         has_bias: whether there is a position bias.
-        least: pixels of a neighbourhood along an axis, the skipped ones too.
+        min_size: pixels that a neighbourhood spans along an axis, dilation included.
     """
     on_cpu, width = qkv.device.type == "cpu", qkv.shape[1] // 3 // num_heads
-    why = ""
+    reason = ""
     if name == "tiles":
-        return why
+        return reason
     if on_cpu and qkv.requires_grad:
-        why = "has no backward pass on a CPU"
+        reason = "has no backward pass on a CPU"
     elif qkv.dtype == torch.float64:
-        why = "does not compute in float64"
+        reason = "does not compute in float64"
     elif name == "flex":
-        why = f"needs heads of 16 channels or more, not {width}" if width < 16 else ""
+        reason = f"needs heads of 16 channels or more, not {width}" if width < 16 else ""
     elif not find_spec("natten"):
-        why = "is not installed: pip install natten"
+        reason = "is not installed: pip install natten"
     elif has_bias:
-        why = "has no position bias: position_bias=false"
+        reason = "has no position bias: position_bias=false"
     elif width not in WIDTHS:
-        why = f"computes heads of {', '.join(map(str, WIDTHS))} channels, not {width}"
-    elif min(qkv.shape[2:]) < least:
-        why = f"needs {least} pixels along an axis, not {min(qkv.shape[2:])}"
-    return why and f"backend={name} {why}; or choose backend=tiles"
+        reason = f"computes heads of {', '.join(map(str, WIDTHS))} channels, not {width}"
+    elif min(qkv.shape[2:]) < min_size:
+        reason = f"needs {min_size} pixels along an axis, not {min(qkv.shape[2:])}"
+    return reason and f"backend={name} {reason}; or choose backend=tiles"
 
 
-def select_backend(*what: Any) -> str:
-    """Choose the fastest exact backend; takes what `unsupported_reason` takes after the name."""
-    device, name = what[0].device.type, "tiles"
+def select_backend(*request: Any) -> str:
+    """Choose the fastest exact backend; arguments as of `unsupported_reason`, without the name."""
+    device, name = request[0].device.type, "tiles"
     if device == "cuda" and not torch.compiler.is_exporting():
         names = ["flex"]
         if find_spec("natten") and import_module("natten").HAS_LIBNATTEN:
             names.insert(0, "natten")
-        name = next((name for name in names if not unsupported_reason(name, *what)), name)
+        name = next((name for name in names if not unsupported_reason(name, *request)), name)
     if not torch.compiler.is_compiling():
         _log_backend(name, device)
     return name

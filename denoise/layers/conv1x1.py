@@ -25,9 +25,8 @@ class Conv1x1(nn.Conv2d):
         outputs: channels of the output.
         bias: whether it has one.
         zero_init: whether it starts at zero, as the last map of a residual branch does.
-        channels_last: whether the output lies in memory pixel by pixel, whatever the input's
-            layout, as it should where attention copies pixels from it: narrower, the input is
-            copied sooner.
+        channels_last: whether the output is channels_last whatever the layout of the input, for
+            attention that copies pixels from it; the input is converted, as it is narrower.
     """
 
     def __init__(

@@ -27,13 +27,13 @@ def local_attention(
 
     Args:
         qkv: queries, keys and values, each with its heads one after another.
-        bias: added to the logits, by the key's displacement over the dilation: (N, S, S), the
-            middle for none.
+        bias: added to the logits, by the key's displacement over the dilation: (N, S, S), with no
+            displacement in the middle.
         kernel_size: odd k.
         dilation: distance between neighbours in pixels.
         border: `shift` moves a neighbourhood inward and takes a smaller k where an axis holds
             fewer pixels; `mask` hides keys outside the image; `reflect` pads by reflection.
-        attend: does it without dilation and reflection, see `tiled_attention`.
+        attend: computes it without dilation and reflection, see `tiled_attention`.
     """
     B, C, H, W = qkv.shape
     N, step, radius = len(bias), dilation, kernel_size // 2 * dilation
@@ -49,25 +49,25 @@ def local_attention(
         return traceable_attention(qkv, bias, kernel, border, step).flatten(3).permute(0, 3, 1, 2)
     if step == 1:
         return attend(qkv, bias, kernel, border).flatten(3).permute(0, 3, 1, 2)
-    # Pixels step apart form an image of their own; at most two lengths per axis.
+    # Pixels that lie `step` apart form an image of their own, of at most two lengths per axis.
     out = torch.empty_like(qkv[:, :, :, 0])
     for rows, columns in product(_groups(H, step), _groups(W, step)):
         group = torch.cat([qkv[:, r::step, c::step] for r in rows for c in columns])
-        parts = iter(attend(group, bias, kernel, border).split(B))
+        results = iter(attend(group, bias, kernel, border).split(B))
         for r, c in product(rows, columns):
-            out[:, r::step, c::step] = next(parts)
+            out[:, r::step, c::step] = next(results)
     return out.flatten(3).permute(0, 3, 1, 2)
 
 
 def _groups(length: int, step: int) -> list[list[int]]:
-    """Offsets below step and length, by how many pixels of the axis lie at them."""
+    """Group the offsets modulo step by the number of pixels of the axis at each."""
     longer = length % step
     groups = [list(range(longer)), list(range(longer, step)) if length >= step else []]
     return [group for group in groups if group]
 
 
 def is_inside(length: int, kernel_size: int, dilation: int, device: torch.device) -> Tensor:
-    """Tell which neighbours of which pixels of an axis are pixels: (k, length)."""
+    """Return which neighbours of each pixel of an axis are inside the image: (k, length)."""
     offsets = (torch.arange(kernel_size, device=device) - kernel_size // 2) * dilation
-    places = torch.arange(length, device=device) + offsets[:, None]
-    return (places >= 0) & (places < length)
+    positions = torch.arange(length, device=device) + offsets[:, None]
+    return (positions >= 0) & (positions < length)

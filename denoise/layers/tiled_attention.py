@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 
 from denoise.layers.tiled_axis import TILE, Border, TiledAxis
 
-LOGITS = 2**19  # of one step: more would leave the cache of a core
+LOGITS = 2**19  # computed at once: more would not fit in the cache of a core
 KEYS = 2**20  # numbers in the keys and values of a band: copies of more cost memory
 
 
@@ -19,7 +19,8 @@ def tiled_attention(qkv: Tensor, bias: Tensor, kernel: tuple[int, int], border: 
 
     Args:
         qkv: queries, keys and values.
-        bias: added to the logits, by displacement of the key: (N, S, S), the middle for none.
+        bias: added to the logits, by displacement of the key: (N, S, S), no displacement in
+            the middle.
         kernel: height and width of a neighbourhood.
         border: `shift` moves a neighbourhood inward, which must not be larger than the image;
             `mask` hides keys outside the image.
@@ -36,7 +37,7 @@ class TileRow(NamedTuple):
 
 
 class Band(NamedTuple):
-    """Some rows of tiles of some images, which are computed together.
+    """Rows of tiles of some images that are computed together.
 
     `query_slice` and `key_slice` are rows of pixels of the image.
     """
@@ -48,7 +49,7 @@ class Band(NamedTuple):
 
 
 class _BandedAttention(torch.autograd.Function):
-    """Attention band by band; the backward pass computes the weights anew.
+    """Attention band by band; the backward pass recomputes the weights.
 
     Autograd would keep the weights of all tiles, most of which belong to masked keys; recomputed by
     `torch.utils.checkpoint` it is slower, see LOG.md.
@@ -111,7 +112,7 @@ class _BandedAttention(torch.autograd.Function):
 
 
 def _tile_size(length: int, tile: int, kernel: int) -> int:
-    """Return the side of equal tiles, up to `tile`; the length where more would share all keys."""
+    """Return the size of equal tiles, up to `tile`; one tile where all would share their keys."""
     count = 1 if length <= kernel else -(-length // tile)
     return -(-length // count)
 
@@ -123,10 +124,10 @@ def _tiles(strips: Tensor, rows: slice) -> Tensor:
 
 
 class Strips:
-    """Images cut into strips, a column of tiles each, and the way between pixels and strips.
+    """Images cut into strips, one per column of tiles; copies pixels to strips and back.
 
-    In a strip the rows of pixels follow one another, so that those of a tile, and of its keys, are
-    views.
+    In a strip the rows of pixels follow one another, so that the queries of a tile, and its keys,
+    are views.
     """
 
     def __init__(
@@ -143,7 +144,7 @@ class Strips:
             keys = self.heads * x.tiles * x.span  # of a row of pixels
             row = 2 * width * keys * y.tile  # numbers to copy for a row of tiles
             most = min(LOGITS // (keys * x.tile * y.tile * y.span), KEYS // (row * y.tiles))
-            # Bands overlap: of fewer rows they would copy most keys twice.
+            # Bands share keys: with fewer rows, most keys would be copied twice.
             self.images_at_once, self.rows_at_once = max(1, most), max(4, KEYS // row)
         self.columns = x.bias_index.flatten()
         table = F.pad(bias, (0, 1, 0, 1), value=-torch.inf).index_select(2, self.columns)
@@ -172,7 +173,7 @@ class Strips:
                 )
 
     def _mask_id(self, t: int, start: int) -> int:
-        """Return the id of the mask of a row of tiles, made first; rows inside share one."""
+        """Return the id of the mask of a row of tiles, and build it once; inner rows share one."""
         y = self.y
         inside = start == t * y.tile - y.kernel // 2 and start + y.span < y.length
         mask_id = -1 if inside else t
@@ -209,9 +210,9 @@ class Strips:
         """Add the gradients of strips to those of the pixels that they were copied from."""
         for i, strips in ((1, d_keys), (2, d_values)):
             d_pixels = pixels[:, :, :, i].permute(0, 3, 1, 2, 4)
-            parts = strips.unflatten(1, (self.heads, -1)).unbind(2)
-            for start, part in zip(self.starts, parts, strict=True):
-                d_pixels[..., start : start + self.x.span, :] += part
+            spans = strips.unflatten(1, (self.heads, -1)).unbind(2)
+            for start, span in zip(self.starts, spans, strict=True):
+                d_pixels[..., start : start + self.x.span, :] += span
 
     def d_bias(self, d_masks: dict[int, Tensor]) -> Tensor:
         """Sum the gradients of masks by displacement, by matrices of zeros and ones."""

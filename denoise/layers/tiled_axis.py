@@ -17,7 +17,7 @@ class TiledAxis:
         tile: queries of a tile.
         kernel: keys of a query.
         border: `shift` or `mask`, see `tiled_attention`.
-        bias_size: rows of the bias table S; the middle one is for no displacement.
+        bias_size: rows S of the bias table, with no displacement in the middle.
         device: where the tensors lie.
         step: distance in pixels between the queries of a tile; tiles of the first offset come
             first.
@@ -27,7 +27,7 @@ class TiledAxis:
         keys: pixel of each key, (tiles, span).
         bias_index: row of the bias table for each query and key, (tiles, tile, span); S where the
             key is not visible.
-        position: place of each pixel among the queries, (length,).
+        position: index of each pixel among the queries, (length,).
     """
 
     def __init__(
@@ -56,8 +56,8 @@ class TiledAxis:
         low = query - kernel // 2
         if border == "shift":
             low = low.minimum(count - kernel).clamp(min=0)
-        place = key[:, None] - low[:, :, None]
-        visible = (place >= 0) & (place < kernel) & (key < count)[:, None]
+        offset_in_kernel = key[:, None] - low[:, :, None]
+        visible = (offset_in_kernel >= 0) & (offset_in_kernel < kernel) & (key < count)[:, None]
         displacement = key[:, None] - query[:, :, None] + bias_size // 2
         self.bias_index = displacement.masked_fill(~visible, bias_size)
         pixel = torch.arange(length, device=device)

@@ -1,4 +1,4 @@
-"""Attention of every pixel to the pixels around it, in a form that compilers can trace."""
+"""Attention of every pixel to the pixels around it, as compilers can trace it."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,7 +9,7 @@ from denoise.layers.tiled_axis import TILE, Border, TiledAxis
 def traceable_attention(
     qkv: Tensor, bias: Tensor, kernel: tuple[int, int], border: Border, step: int
 ) -> Tensor:
-    """Attend to all tiles at once, so that height and width can stay open in an export.
+    """Attend in all tiles at once, so that height and width stay dynamic in an export.
 
     Args:
         qkv: queries, keys and values, (B, H, W, 3, N, D).
@@ -49,5 +49,5 @@ def traceable_attention(
     )
     out = out.view(B, y.tiles, x.tiles, N, y.tile, x.tile, D).permute(0, 1, 4, 2, 5, 3, 6)
     out = out.reshape(B, y.tiles * y.tile, x.tiles * x.tile, N, D)
-    # By copies: the exporter would hold every later size to the strides of this one.
+    # Indexing copies: of views, torch.export would fix the strides.
     return out[:, y.position][:, :, x.position]

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Runs of windows along an axis that share a mask: how many, and which keys their queries attend to,
-# of shape (number or 1, queries or 1, keys), None for all.
+# Runs of windows along an axis that share a mask: their number, and the mask of the keys that their
+# queries attend to, (number or 1, queries or 1, keys), None for all.
 Runs = list[tuple[int, Tensor | None]]
 
 
@@ -15,7 +15,7 @@ def pad(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Pad (B, H, W, C) at the bottom and the right to multiples of size (height, width)."""
     (H, W), (h, w) = x.shape[1:3], size
     below, right = round_up(H, h) - H, round_up(W, w) - W
-    # An exported program serves every size: it may not ask.
+    # An exported program serves every size and must not branch on it.
     if not torch.compiler.is_exporting() and below == right == 0:
         return x
     return F.pad(x, (0, 0, 0, right, 0, below))
@@ -42,14 +42,14 @@ def merge(x: Tensor) -> Tensor:
 def crop(x: Tensor, height: int, width: int) -> Tensor:
     """Undo `pad`."""
     if torch.compiler.is_exporting():
-        # Whether a slice is contiguous depends on the sizes: the exporter would settle on one case.
+        # Whether a slice is contiguous depends on the sizes: torch.export would specialise on one.
         rows, columns = (torch.arange(n, device=x.device) for n in (height, width))
         return x[:, rows[:, None], columns]
     return x[:, :height, :width]
 
 
 def relative_position_index(queries: int, keys: int) -> Tensor:
-    """Return the row of the bias table for each query and key of square windows of these sides.
+    """Return the row of the bias table for each query and key of square windows of these sizes.
 
     Positions count from the first pixel of each window: (queries, queries, keys, keys).
     """
@@ -71,7 +71,7 @@ def runs(
         length: pixels of the axis.
         size: pixels of a window.
         visible: returns the mask of the windows with these numbers, (number, 1, 1).
-        device: where masks live.
+        device: of the masks.
         before: pixels of keys before those of the window.
         after: pixels of keys after those of the window.
     """
@@ -81,12 +81,12 @@ def runs(
         return [(count, visible(torch.arange(count, device=device)[:, None, None]))]
     low = min((before + size - 1) // size, count)
     high = max(low, (length - after) // size)
-    parts = []
+    found = []
     for start, end, edge in ((0, low, True), (low, high, False), (high, count, True)):
         if end > start:
             number = torch.arange(start, end, device=device)[:, None, None]
-            parts.append((end - start, visible(number) if edge else None))
-    return parts
+            found.append((end - start, visible(number) if edge else None))
+    return found
 
 
 def attend(

@@ -24,13 +24,13 @@ def find_images(folder: Path, public: str) -> dict[str, Path]:
     if not folder.is_dir():
         raise ValueError(
             f"no folder {folder}: say where your images are with data_dir=..., or, if it is a "
-            f"public set, get it with `python scripts/fetch_data.py {public}`"
+            f"public set, get it with `denoise fetch-data {public}`"
         )
     paths = list_images(folder)
     if not paths:
         raise ValueError(
             f"no image in folder {folder}: it needs {', '.join(sorted(SUFFIXES))} files; a public "
-            f"set comes with `python scripts/fetch_data.py {public}`"
+            f"set comes with `denoise fetch-data {public}`"
         )
     stems = [path.with_suffix("").as_posix() for path in paths]
     if len(set(stems)) < len(stems):  # a.jpg beside a.png

@@ -23,7 +23,7 @@ class ExternalModel(nn.Module):
             import spandrel
         except ImportError as error:
             raise CheckpointError(
-                f"{path}: not a checkpoint of train.py; for other models: "
+                f"{path}: not a checkpoint of denoise train; for other models: "
                 "pip install 'denoise[external]'"
             ) from error
         contents = read_weights(path)
@@ -33,7 +33,7 @@ class ExternalModel(nn.Module):
             descriptor = spandrel.ModelLoader(device="cpu").load_from_state_dict(state)
         except Exception as error:
             raise CheckpointError(
-                f"{path}: not recognised by spandrel, and not a checkpoint of train.py or of "
+                f"{path}: not recognised by spandrel, and not a checkpoint of denoise train or of "
                 "Restormer: give one of these"
             ) from error
         if not isinstance(descriptor, spandrel.ImageModelDescriptor) or descriptor.scale != 1:

@@ -24,7 +24,7 @@ class ForeignError(CheckpointError):
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read a checkpoint of train.py without executing anything in it.
+    """Read a checkpoint of denoise train without executing anything in it.
 
     Raises:
         CheckpointError: if the file is missing, damaged, unsafe or of another project.
@@ -32,7 +32,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     contents = read_weights(path)
     if not _is_checkpoint(contents):
         raise ForeignError(
-            f"{path}: holds no state_dict with its config; give a checkpoint of train.py"
+            f"{path}: holds no state_dict with its config; give a checkpoint of denoise train"
         )
     return contents | {"config": _migrate(contents["config"], path)}
 
@@ -41,8 +41,9 @@ def load_model(path: str | Path) -> tuple[nn.Module, Config]:
     """Load a model of this project, or a published Restormer, in evaluation mode with its config.
 
     Args:
-        path: a checkpoint of train.py, of which the averaged weights are taken if it has any; an
-            exported folder or its model.safetensors; weights as Restormer's authors publish them.
+        path: a checkpoint of denoise train, of which the averaged weights are taken if it has any;
+            an exported folder or its model.safetensors; weights as Restormer's authors publish
+            them.
 
     Raises:
         CheckpointError: if the file is none of these, its config names anything but parts of a
@@ -121,5 +122,5 @@ def _read_model(path: Path) -> tuple[State, Config]:
             ) from error
     raise ForeignError(
         f"{path}: holds no state_dict with its config, and is not a published Restormer; give a "
-        "checkpoint of train.py or an exported folder"
+        "checkpoint of denoise train or an exported folder"
     )

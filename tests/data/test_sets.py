@@ -45,12 +45,16 @@ def test_folder_takes_a_list_and_the_home_sign(image_folder, tmp_path, monkeypat
 
 
 def test_missing_and_empty_folders_name_the_remedy(tmp_path):
-    with pytest.raises(ValueError, match=r"no folder .*kodak24.*data_dir=.*fetch_data.py kodak24"):
+    with pytest.raises(
+        ValueError, match=r"no folder .*kodak24.*data_dir=.*denoise fetch-data kodak24"
+    ):
         Folder(path=str(tmp_path / "kodak24"), channels=3)
     (tmp_path / "kodak24").mkdir()
-    with pytest.raises(ValueError, match=r"no image in folder .*kodak24.*fetch_data.py kodak24"):
+    with pytest.raises(
+        ValueError, match=r"no image in folder .*kodak24.*denoise fetch-data kodak24"
+    ):
         Folder(path=str(tmp_path / "kodak24"), channels=3)
-    with pytest.raises(ValueError, match=r"no folder .*polyu/noisy.*fetch_data.py polyu"):
+    with pytest.raises(ValueError, match=r"no folder .*polyu/noisy.*denoise fetch-data polyu"):
         Pairs(noisy=str(tmp_path / "polyu/noisy"), clean=str(tmp_path / "polyu/clean"), channels=3)
 
 

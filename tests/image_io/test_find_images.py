@@ -25,7 +25,11 @@ def test_suffixes_stay_where_names_would_coincide(tmp_path):
 
 def test_missing_and_empty_folders_name_the_remedy(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(ValueError, match=r"no folder .*/gone: .*data_dir=.*fetch_data.py set12"):
+    with pytest.raises(
+        ValueError, match=r"no folder .*/gone: .*data_dir=.*denoise fetch-data set12"
+    ):
         find_images(Path("~/gone"), "set12")
-    with pytest.raises(ValueError, match=r"no image in folder .*\.webp files; .*fetch_data.py set"):
+    with pytest.raises(
+        ValueError, match=r"no image in folder .*\.webp files; .*denoise fetch-data set"
+    ):
         find_images(Path("~"), "set12")

@@ -98,8 +98,8 @@ def test_the_text_says_what_the_model_is(written):
         "Not in this folder, onnx: mixer (Odd): is odd.",
         "The weights are those of the checkpoint, bit by bit.",
         "the licence of the weights is for whoever publishes them to choose",
-        'load_model("FOLDER")',
-        "restored = net(noisy)",
+        'denoise.load("FOLDER")',
+        "restored = model(noisy)",
     ):
         assert line in text
     for word in ("sigma, the strength", "onnxruntime", "torch.export", "The programs take"):
@@ -121,7 +121,8 @@ def test_every_file_has_its_use_and_a_noise_map_its_sigma(written):
         "| pt2 | 8x8 | 0.0e+00 |",
     ):
         assert line in text
-    assert text.count("restored = net(noisy, sigma)") == 2
+    assert text.count("restored = net(noisy, sigma)") == 1
+    assert text.count("restored = model(noisy, sigma=25)") == 1
     assert "Not in this folder" not in text
     header = yaml.safe_load(text.split("---\n")[1])
     assert not {"model-index", "model_name", "metrics"} & header.keys()

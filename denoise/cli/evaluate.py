@@ -30,6 +30,7 @@ def main(config: DictConfig) -> None:
     if config.channels not in (None, channels):
         raise ValueError(f"channels={config.channels}, but {config.checkpoint} takes {channels}")
     config.channels = channels
+    folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(config, folder / "config.yaml", resolve=True)
     device = choose_device(config.device)
 

@@ -34,6 +34,7 @@ def main(config: DictConfig) -> None:
     resolved = cast(
         dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     )
+    folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(resolved, folder / "config.yaml")
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", "`isinstance.treespec, LeafSpec")  # Lightning's own

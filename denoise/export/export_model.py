@@ -92,6 +92,8 @@ def _check_options(formats: Sequence[str], folder: Path, overwrite: bool) -> Non
     unknown = [name for name in formats if name not in FILES]
     if unknown or not formats:
         raise ValueError(f"format={unknown or formats}: choose from {', '.join(FILES)}")
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file: give a folder")
     existing = [name for name in ALL_FILES if (folder / name).exists()]
     if existing and not overwrite:
         names = ", ".join(existing)

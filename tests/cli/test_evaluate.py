@@ -67,6 +67,12 @@ def test_seeded_protocol_needs_no_sigma(command, images, tmp_path):
     assert not (tmp_path / "run" / "pictures").exists()
 
 
+def test_run_dir_is_made(command, images, tmp_path):
+    save(tmp_path / "a.ckpt", plain("channels=1"))
+    command("evaluate", "checkpoint=a.ckpt", *images, "run_dir=scores/new folder")
+    assert (tmp_path / "scores/new folder/results.json").is_file()
+
+
 def test_channels_that_do_not_fit_are_refused(command, images, tmp_path):
     save(tmp_path / "a.ckpt", plain())
     with pytest.raises(SystemExit, match=r"images/a\.png"):

@@ -22,3 +22,9 @@ def test_a_run_leaves_config_checkpoints_and_results(short_run):
         assert (folder / "checkpoints" / name).is_file()
         assert str(folder / "checkpoints" / "best.ckpt") in short_run.output
     assert {path.name for path in folder.glob("pictures/**/*.png")} == {"cat.png", "cup.png"}
+
+
+def test_run_dir_is_made(train, tmp_path):
+    train("trainer.max_steps=1", "trainer.val_check_interval=1", "run_dir=runs/new folder")
+    left = {path.name for path in (tmp_path / "runs/new folder").iterdir()}
+    assert left >= {"config.yaml", "checkpoints", "results.json", "pictures"}

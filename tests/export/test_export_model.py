@@ -191,6 +191,12 @@ class TestExport:
             "README.md", "config.json", "mine.txt", "model.json", "model.safetensors",
         ]  # fmt: skip
 
+    def test_a_file_in_the_place_of_the_folder_is_named(self, tmp_path):
+        (tmp_path / "out").write_text("mine")
+        with pytest.raises(ValueError, match="out is a file: give a folder"):
+            self.export(tmp_path, ["safetensors"], overwrite=True)
+        assert (tmp_path / "out").read_text() == "mine"
+
     def test_unknown_formats_are_refused(self, tmp_path):
         for formats in (["safetensors", "tflite"], []):
             with pytest.raises(ValueError, match="choose from safetensors, onnx, pt2"):
@@ -246,7 +252,7 @@ def test_the_card_says_what_it_is(tmp_path):
         "| noise | Gaussian (sigma=[0, 50]) |",
         f"| parameters | {sum(p.numel() for p in net.parameters()):,} |",
         "the licence of the weights is for whoever publishes them to choose",
-        'load_model("FOLDER")',
+        'denoise.load("FOLDER")',
     ):
         assert line in text
     assert "onnx" not in text

@@ -1,4 +1,4 @@
-"""What `import denoise` offers: load a trained model, build a new one, list the options."""
+"""The public API: load a trained model, build a new one, list the options."""
 
 import json
 from pathlib import Path
@@ -48,7 +48,7 @@ class DenoisingModel:
                 None estimates it in each image.
 
         Returns:
-            The restored image: kind, shape and dtype of `noisy`, and for a tensor its device.
+            The restored image: type, shape and dtype of `noisy`, and for a tensor its device.
 
         Raises:
             ValueError: if the shape, dtype, channels or sigma do not fit.
@@ -91,7 +91,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> DenoisingModel
     Args:
         path: checkpoint of `denoise train`, exported folder, or weights of a published Restormer or
             of another model that spandrel recognises.
-        device: where it runs.
+        device: device of the model.
 
     Raises:
         ValueError: if the file is not recognised or not safe to load.
@@ -104,7 +104,7 @@ def options(group: str) -> list[str]:
     """List the options of a config group, such as "attention", "norm" or "noise".
 
     Raises:
-        ValueError: naming the groups if there is no such one.
+        ValueError: for an unknown group; names the groups.
     """
     check_choice(sorted(p.name for p in CONFIGS.iterdir() if p.is_dir()), group=group)
     return list_options(group)
@@ -123,16 +123,16 @@ def build(
             `**{"attention.window_size": 4}`.
 
     Raises:
-        ValueError: naming the option that does not exist or does not fit.
+        ValueError: for an unknown or unsuitable option; names it.
     """
     chosen = {"attention": attention, "norm": norm, "backbone": backbone}
     for group, name in chosen.items():
         check_choice(options(group), **{group: name})
-    words = [f"{key}={json.dumps(value)}" for key, value in {**chosen, **overrides}.items()]
+    arguments = [f"{key}={json.dumps(value)}" for key, value in {**chosen, **overrides}.items()]
     try:
-        return instantiate(compose_config(*words).backbone, _convert_="all")
+        return instantiate(compose_config(*arguments).backbone, _convert_="all")
     except Exception as error:
-        message = explain(error, "train", words)
+        message = explain(error, "train", arguments)
         if message is None:
             raise
         raise ValueError(message) from error

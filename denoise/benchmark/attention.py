@@ -21,7 +21,7 @@ def attention(make: Factory, rounds: int) -> dict[str, list[Row]]:
     """Compare local attentions, the gradients of `non_local`, and backends of `neighborhood`.
 
     Args:
-        make: makes the mixers.
+        make: builds the mixers.
         rounds: timings of each variant.
     """
     variants: dict[str, nn.Module] = {

@@ -12,12 +12,12 @@ DIM, HEADS = 48, 2  # of the mixers that are compared: the top level of the pape
 
 
 class Factory(NamedTuple):
-    """Makes networks and mixers as the command line does.
+    """Builds networks and mixers as the command line does.
 
     Attributes:
-        backbone: takes overrides.
-        mixer: takes dim, num_heads and overrides.
-        mixers: every single mixer, of DIM channels, by the name of its option.
+        backbone: called with overrides.
+        mixer: called with dim, num_heads and overrides.
+        mixers: returns all single mixers, of DIM channels, by the name of their option.
     """
 
     backbone: Callable[..., nn.Module]
@@ -26,7 +26,7 @@ class Factory(NamedTuple):
 
 
 def image(side: int, dim: int = DIM, batch: int = 1) -> Tensor:
-    """Make a random feature map, channels last."""
+    """Return a random feature map, channels last."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(batch, dim, side, side, generator=generator)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -34,7 +34,7 @@ def image(side: int, dim: int = DIM, batch: int = 1) -> Tensor:
 
 
 def inference(module: nn.Module, x: Tensor) -> Callable[[], Any]:
-    """Make a call that runs a module forward."""
+    """Return a call that runs a module forward."""
     module.to(x.device)
 
     def run() -> Tensor:
@@ -45,7 +45,7 @@ def inference(module: nn.Module, x: Tensor) -> Callable[[], Any]:
 
 
 def training(module: nn.Module, x: Tensor) -> Callable[[], Any]:
-    """Make a call that runs a module forward and backward, to its input and its parameters."""
+    """Return a call that runs a module forward and backward, to its input and its parameters."""
     module.to(x.device)
     x = x.clone().requires_grad_()
 
@@ -57,16 +57,14 @@ def training(module: nn.Module, x: Tensor) -> Callable[[], Any]:
     return run
 
 
-def half(net: nn.Module) -> nn.Module:
-    """Make the module that runs a network under bfloat16 autocast, on the same weights."""
-    return _Half(net)
+class Bfloat16Autocast(nn.Module):
+    """Runs a network under bfloat16 autocast, on the same weights."""
 
-
-class _Half(nn.Module):
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
         self.net = net
 
     def forward(self, x: Tensor) -> Tensor:
+        """Run the network."""
         with torch.autocast(x.device.type, torch.bfloat16):
             return self.net(x)

@@ -18,7 +18,7 @@ PATCH, BATCH, FILES = 128, 16, 16
 
 
 class PerItem(Dataset):
-    """One decoded PNG file an item, cropped, turned and made float: as KAIR's loader does."""
+    """One decoded PNG file an item, cropped, rotated and scaled to [0, 1], as in KAIR's loader."""
 
     def __init__(self, files: list[Path]) -> None:
         self.files, self.rng = files, np.random.default_rng(0)

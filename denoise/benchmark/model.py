@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from denoise.benchmark.calls import Factory, half, image, inference, training
+from denoise.benchmark.calls import Bfloat16Autocast, Factory, image, inference, training
 from denoise.benchmark.timing import Row, compare
 from denoise.weights.published_restormer import from_official
 
@@ -14,7 +14,7 @@ def model(make: Factory, rounds: int, compiled: bool = True) -> dict[str, list[R
     """Compare the paper's model, 26 M parameters, in inference and in a training step.
 
     Args:
-        make: makes our backbone.
+        make: builds our backbone.
         rounds: timings of each variant.
         compiled: whether to compare compiled variants too, which takes minutes to compile.
 
@@ -30,15 +30,15 @@ def model(make: Factory, rounds: int, compiled: bool = True) -> dict[str, list[R
         if torch.cuda.is_available():
             nets["ours CUDA graphs"] = same_model()
             nets["ours CUDA graphs"].compile(mode="reduce-overhead")
-    halves = {f"{name} bf16": half(net) for name, net in nets.items()}
+    autocast = {f"{name} bf16": Bfloat16Autocast(net) for name, net in nets.items()}
     tables = {}
     x = image(256, dim=3)
-    variants = {name: inference(net, x) for name, net in (nets | halves).items()}
+    variants = {name: inference(net, x) for name, net in (nets | autocast).items()}
     tables["inference, 3 x 256 x 256"] = compare(variants, rounds=rounds, progress="inference")
     nets["ours checkpointing"] = same_model("backbone.checkpointing=true")
-    halves["ours checkpointing bf16"] = half(nets["ours checkpointing"])
+    autocast["ours checkpointing bf16"] = Bfloat16Autocast(nets["ours checkpointing"])
     x = image(128, dim=3)
-    variants = {name: training(net, x) for name, net in (nets | halves).items()}
+    variants = {name: training(net, x) for name, net in (nets | autocast).items()}
     tables["training step, 3 x 128 x 128"] = compare(
         variants, rounds=rounds, progress="training step"
     )
@@ -48,7 +48,7 @@ def model(make: Factory, rounds: int, compiled: bool = True) -> dict[str, list[R
 def same_weights(
     make: Factory,
 ) -> tuple[nn.Module, Callable[..., nn.Module]]:
-    """Make the official model, and a function that makes ours of overrides with its weights."""
+    """Return the official model, and a function that builds ours of overrides with its weights."""
     from deepinv.models.restormer import Restormer as Official
 
     torch.manual_seed(0)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from denoise.benchmark.calls import Factory, half, image, inference, training
+from denoise.benchmark.calls import Bfloat16Autocast, Factory, image, inference, training
 from denoise.benchmark.timing import Row, compare
 
 DIM, SIDE = 96, 128
@@ -27,7 +27,7 @@ def norm(make: Factory, rounds: int) -> dict[str, list[Row]]:
     """Compare norms on (1, DIM, SIDE, SIDE) and in training steps of the tiny model.
 
     Args:
-        make: makes our backbone.
+        make: builds our backbone.
         rounds: timings of each variant.
 
     Raises:
@@ -44,18 +44,18 @@ def norm(make: Factory, rounds: int) -> dict[str, list[Row]]:
     for name, make_norm in {"layernorm": LayerNorm, "dyt": DyT}.items():
         modules[f"{name} compiled"] = make_norm(DIM)
         modules[f"{name} compiled"].compile()
-    modules |= {f"{name} bf16": half(module) for name, module in plain.items()}
-    halved = x.bfloat16()
+    modules |= {f"{name} bf16": Bfloat16Autocast(module) for name, module in plain.items()}
+    in_bfloat16 = x.bfloat16()
 
-    def given(name: str) -> Tensor:
-        return halved if name.endswith("bf16") else x
+    def input_of(name: str) -> Tensor:
+        return in_bfloat16 if name.endswith("bf16") else x
 
     tables = {}
-    variants = {name: inference(module, given(name)) for name, module in modules.items()}
+    variants = {name: inference(module, input_of(name)) for name, module in modules.items()}
     tables[f"forward, {DIM} x {SIDE} x {SIDE}"] = compare(
         variants, rounds=rounds, progress="forward"
     )
-    variants = {name: training(module, given(name)) for name, module in modules.items()}
+    variants = {name: training(module, input_of(name)) for name, module in modules.items()}
     tables[f"forward and backward, {DIM} x {SIDE} x {SIDE}"] = compare(
         variants, rounds=rounds, progress="forward and backward"
     )
@@ -64,7 +64,10 @@ def norm(make: Factory, rounds: int) -> dict[str, list[Row]]:
     nets |= {f"{name} compiled": make.backbone(f"norm={name}") for name in ("layernorm", "dyt")}
     for name in ("layernorm compiled", "dyt compiled"):
         nets[name].compile()
-    nets |= {f"{name} bf16": half(make.backbone(f"norm={name}")) for name in ("layernorm", "dyt")}
+    nets |= {
+        f"{name} bf16": Bfloat16Autocast(make.backbone(f"norm={name}"))
+        for name in ("layernorm", "dyt")
+    }
     variants = {name: training(net, x) for name, net in nets.items()}
     tables["training step of the tiny model, 4 crops of 48 x 48"] = compare(
         variants, rounds=rounds, progress="tiny model"

@@ -1,4 +1,4 @@
-"""What every attention states of itself, beside its parameters, its cost and its speed."""
+"""The properties that every attention states, with its parameters, cost and speed."""
 
 from collections.abc import Mapping
 
@@ -11,15 +11,15 @@ from denoise.evaluation.complexity import macs
 from denoise.properties import Mixer
 from denoise.receptive_field import ReceptiveField
 
-FAR = 4096  # side of an image whose borders the middle does not see, in pixels
+FAR = 4096  # side in pixels of an image whose middle depends on no border
 SIDES = (64, 128, 256)
 
 
 def properties(make: Factory, rounds: int) -> dict[str, list[Row]]:
-    """Lay out the properties of every mixer, with time and memory of an inference.
+    """Tabulate the properties of every mixer, with time and memory of an inference.
 
     Args:
-        make: makes the mixers.
+        make: builds the mixers.
         rounds: timings of each at each size.
     """
     mixers = make.mixers()
@@ -32,7 +32,7 @@ def properties(make: Factory, rounds: int) -> dict[str, list[Row]]:
 
 
 def stated_properties(mixers: Mapping[str, Mixer], side: int) -> dict[str, Row]:
-    """Lay out what each mixer states of itself beside its parameters and multiply-accumulates.
+    """Tabulate the properties, parameters and multiply-accumulates of each mixer.
 
     Args:
         mixers: by name, of DIM channels.
@@ -57,7 +57,7 @@ def stated_properties(mixers: Mapping[str, Mixer], side: int) -> dict[str, Row]:
 
 
 def _radius(receptive_field: ReceptiveField) -> int:
-    """Distance to the farthest pixel that is seen, away from borders."""
+    """Return the distance to the farthest pixel of the receptive field, away from borders."""
     middle = FAR // 2
     pixels = range(middle, middle + receptive_field.alignment)
     visible = [(pixel, *receptive_field.input_range(pixel, pixel, FAR)) for pixel in pixels]

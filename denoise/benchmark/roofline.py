@@ -1,4 +1,4 @@
-"""The model's inference against what this device can do at best."""
+"""The model's inference against the limits of this device."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ from denoise.benchmark.timing import Row, compare
 
 
 def roofline(make: Factory, rounds: int) -> dict[str, list[Row]]:
-    """Relate the float32 inference of the paper's model to what this device can do at best.
+    """Relate the float32 inference of the paper's model to the limits of this device.
 
     Args:
-        make: makes our backbone.
+        make: builds our backbone.
         rounds: timings of each variant.
 
     Raises:

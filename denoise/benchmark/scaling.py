@@ -15,7 +15,7 @@ def scaling(make: Factory, rounds: int) -> dict[str, list[Row]]:
     """Time every mixer on larger and larger images, up to 4 GiB or 10 s.
 
     Args:
-        make: makes the mixers.
+        make: builds the mixers.
         rounds: timings of each at each size.
     """
     return {SCALING: scale(make.mixers(), SIDES, rounds, seconds=10, mib=4096)}

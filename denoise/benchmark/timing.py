@@ -22,7 +22,7 @@ def compare(
     Args:
         variants: calls by name; the first is the one that the others are compared with.
         rounds: timings of each.
-        progress: what the bar on the terminal says.
+        progress: label of the progress bar.
         memory: whether to measure peak memory as well.
 
     Returns:

@@ -19,7 +19,7 @@ def train(make: Factory, rounds: int) -> dict[str, list[Row]]:
     """Measure `denoise train` from outside, and the steps of the tiny model by attention.
 
     Args:
-        make: makes our backbone.
+        make: builds our backbone.
         rounds: timings of each.
     """
     seconds = []
@@ -76,7 +76,7 @@ def _run(*overrides: str) -> str:
 
 
 def _profiled(text: str, action: str, missing: float | None = None) -> float:
-    """Total seconds of an action in the report of Lightning's simple profiler."""
+    """Return the total seconds of an action in the report of Lightning's simple profiler."""
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.split("|")]
         if len(cells) > 4 and cells[1].endswith(action):

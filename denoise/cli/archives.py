@@ -1,4 +1,4 @@
-"""Archives of public sets: downloads that continue, and files taken out without trust."""
+"""Archives of public sets: resumed downloads, and safe extraction."""
 
 import gzip
 import re
@@ -45,7 +45,7 @@ def fetch(name: str, source: Source, data_dir: Path) -> str:
         data_dir: holds the folder; the archive is kept in `.downloads` there.
 
     Returns:
-        What was done, in one line.
+        One line on what was done.
 
     Raises:
         OSError: where the download fails.
@@ -60,7 +60,7 @@ def fetch(name: str, source: Source, data_dir: Path) -> str:
     downloads, file = data_dir / ".downloads", pooch.utils.unique_file_name(source.url)
     resume = partial(_resume, downloads / f"{file}.part")
     archive = Path(pooch.retrieve(source.url, source.hash, file, downloads, downloader=resume))
-    try:  # own extraction: pooch's follows links that stand beside a member on Python 3.11
+    try:  # own extraction: that of pooch follows links on Python 3.11
         with TemporaryDirectory(dir=data_dir, prefix=f".{name}.") as temporary:
             _unpack(archive, source, Path(temporary) / name)
             (Path(temporary) / name).rename(folder)
@@ -71,11 +71,11 @@ def fetch(name: str, source: Source, data_dir: Path) -> str:
 
 
 def _resume(part: Path, url: str, output: str, pooch_: object) -> None:
-    """Download to a partial file, on from where it ends, and move it to its place."""
+    """Download to a partial file, from where it ends, and rename it once it is complete."""
     start = part.stat().st_size if part.exists() else 0
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     with requests.get(url, headers=headers, stream=True, timeout=60) as response:
-        if start and response.status_code == 416:  # nothing is left to send, or another file is
+        if start and response.status_code == 416:  # it is complete, or of another file
             part.unlink()
             return _resume(part, url, output, pooch_)
         response.raise_for_status()
@@ -88,7 +88,9 @@ def _resume(part: Path, url: str, output: str, pooch_: object) -> None:
         with bar, part.open("ab" if start else "wb") as file:
             task = bar.add_task(url.rpartition("/")[2], total=total, completed=start)
             try:
-                for chunk in response.iter_content(2**15):  # the last, broken one is lost
+                for chunk in response.iter_content(
+                    2**15
+                ):  # only the last, incomplete chunk is lost
                     file.write(chunk)
                     bar.advance(task, len(chunk))
             except requests.RequestException as error:
@@ -137,5 +139,5 @@ def _members(archive: Path) -> Iterator[Member]:
             for entry in file:
                 opened = partial(file.extractfile, entry)
                 yield Member(entry.name, entry.size, entry.isreg(), opened)
-            while file.fileobj.read(2**20):  # to the checksum at the very end
+            while file.fileobj.read(2**20):  # up to the checksum at the end
                 pass

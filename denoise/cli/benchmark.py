@@ -77,24 +77,24 @@ def run(config: DictConfig) -> None:
 
 
 def backbone(*overrides: str) -> nn.Module:
-    """Make the backbone of overrides."""
+    """Build the backbone that overrides configure."""
     return instantiate(compose_config(*overrides).backbone, _convert_="all")
 
 
 def mixer(dim: int, num_heads: int, *overrides: str) -> Mixer:
-    """Make one mixer of overrides."""
+    """Build the mixer that overrides configure."""
     factory = instantiate(compose_config(*overrides).attention, _convert_="all")
     return factory(dim, num_heads, 1).eval()
 
 
 def mixers(names: Any = None) -> dict[str, Mixer]:
-    """Make one mixer of each option named, or of every option that is a single mixer."""
-    made = {}
+    """Build the mixers of the options named, or of all options that are a single mixer."""
+    built = {}
     for option in options("attention") if names is None else as_list(names):
         factory = instantiate(compose_config(f"attention={option}").attention, _convert_="all")
         if callable(factory):  # per_level is several
-            made[option] = factory(DIM, HEADS, 1).eval()
-    return made
+            built[option] = factory(DIM, HEADS, 1).eval()
+    return built
 
 
 def _report(name: str, tables: dict[str, list[Row]], machine: dict[str, Any]) -> str:

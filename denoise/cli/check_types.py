@@ -1,4 +1,4 @@
-"""Overrides held to the types of their defaults."""
+"""Check that overrides have the types of their defaults."""
 
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig

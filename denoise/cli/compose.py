@@ -1,4 +1,4 @@
-"""Configurations composed as the command line does it."""
+"""Compose configurations as the command line does."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

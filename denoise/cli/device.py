@@ -1,4 +1,4 @@
-"""The device that a command computes on."""
+"""The device that a command runs on."""
 
 import torch
 
@@ -14,5 +14,5 @@ def choose_device(name: str) -> torch.device:
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
-        here = "auto, cpu or cuda" if torch.cuda.is_available() else "auto or cpu"
-        raise ValueError(f"device={name} cannot be used here: choose {here}") from error
+        choices = "auto, cpu or cuda" if torch.cuda.is_available() else "auto or cpu"
+        raise ValueError(f"device={name} cannot be used here: choose {choices}") from error

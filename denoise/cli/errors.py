@@ -1,4 +1,4 @@
-"""Errors of a user, told in one line that says what there is to choose from."""
+"""Errors of a user, reported in one line that names the choices."""
 
 import sys
 from collections.abc import Sequence
@@ -19,19 +19,19 @@ from denoise.errors import first_line
 
 
 def exit_with_error(error: Exception, command: str, arguments: Sequence[str]) -> None:
-    """End the process with one line, unless the error is a fault of this project."""
+    """End the process with one line, unless the error is a bug of this project."""
     message = explain(error, command, arguments)
     if message is not None:
         sys.exit(f"error: {message}")
 
 
 def explain(error: BaseException, command: str, arguments: Sequence[str]) -> str | None:
-    """Say in one line what the user can mend; None for a fault of this project.
+    """Return one line on what the user can change; None for a bug of this project.
 
     Args:
-        error: that ended the command.
-        command: whose configuration it is about.
-        arguments: of the command.
+        error: exception that ended the command.
+        command: name of the command.
+        arguments: arguments of the command.
     """
     while isinstance(error, InstantiationException) and error.__cause__ is not None:
         error = error.__cause__
@@ -58,7 +58,7 @@ def explain(error: BaseException, command: str, arguments: Sequence[str]) -> str
 
 
 def _siblings(key: str, command: str, arguments: Sequence[str]) -> str | None:
-    """List the options beside a key that does not exist."""
+    """List the options that exist at the level of a key that does not."""
     keep = [a for a in arguments if "=" in a and a.lstrip("+~").split("=")[0] != key]
     try:
         config = compose_config(*keep, name=command)

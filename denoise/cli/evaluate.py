@@ -25,8 +25,8 @@ def main(config: DictConfig) -> None:
     """Score a checkpoint on image sets and noise levels."""
     tune_malloc()
     started, folder = time.perf_counter(), Path(config.run_dir)
-    net, made = open_model(config.checkpoint)
-    channels = made["backbone"]["in_channels"]
+    net, trained = open_model(config.checkpoint)
+    channels = trained["backbone"]["in_channels"]
     if config.channels not in (None, channels):
         raise ValueError(f"channels={config.channels}, but {config.checkpoint} takes {channels}")
     config.channels = channels
@@ -34,8 +34,9 @@ def main(config: DictConfig) -> None:
     OmegaConf.save(config, folder / "config.yaml", resolve=True)
     device = choose_device(config.device)
 
-    parts = ("data", "protocol", "baseline")
-    sets, protocol, baselines = (instantiate(config[name], _convert_="all") for name in parts)
+    sets, protocol, baselines = (
+        instantiate(config[name], _convert_="all") for name in ("data", "protocol", "baseline")
+    )
     pictures = folder / "pictures" if config.pictures else None
     net.to(device)
     report = folder / "report" if config.report else None

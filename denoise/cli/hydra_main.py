@@ -25,11 +25,11 @@ HELP = ("-h", "--help")
 def hydra_main(
     task: Callable[[DictConfig], Any], positional: str | None = None
 ) -> Callable[[], None]:
-    """Make a task the main function of a command, run on configs/<name of its file>.yaml.
+    """Return the main function of a command, which runs a task on configs/<name of its file>.yaml.
 
     Args:
         task: takes the configuration.
-        positional: option that takes words without a key, as a list.
+        positional: option whose list of values is given without a key.
     """
     command = Path(inspect.getfile(task)).stem
     traceback = bool(os.environ.get("HYDRA_FULL_ERROR"))

@@ -13,12 +13,12 @@ _COMMENT = re.compile(r"^ *([\w-]+):[^#\n]*(?<=\s)#[ ]*(.*)$", re.MULTILINE)
 
 
 def options_help(command: str, summary: str, overrides: Sequence[str]) -> str:
-    """Lay out the options of a command, and those of the groups that are chosen beside `--help`.
+    """Format the options of a command, and those of the groups that are chosen beside `--help`.
 
     Args:
         command: name of a yaml in configs.
         summary: what the command does.
-        overrides: given beside `--help`.
+        overrides: overrides given beside `--help`.
     """
     defaults = OmegaConf.to_container(OmegaConf.load(CONFIGS / f"{command}.yaml").defaults)
     assert isinstance(defaults, list)
@@ -44,10 +44,10 @@ def options_help(command: str, summary: str, overrides: Sequence[str]) -> str:
     chosen = dict(override.split("=", 1) for override in overrides)
     for key in (key for key in groups if key in chosen):
         file = CONFIGS / key.partition("@")[0] / f"{chosen[key]}.yaml"
-        parts = config.get(packages[key])
-        if isinstance(parts, dict) and file.is_file():
+        chosen_config = config.get(packages[key])
+        if isinstance(chosen_config, dict) and file.is_file():
             lines += ["", f"Options of {key}={chosen[key]}:"]
-            lines += _table(parts, f"{packages[key]}.", _comments([file]))
+            lines += _table(chosen_config, f"{packages[key]}.", _comments([file]))
     if groups:
         key = next(key for key in ("attention", *groups) if key in groups)
         lines += ["", f"`{key}={groups[key]} --help` lists the options of that choice as well."]

@@ -1,4 +1,4 @@
-"""Arguments as Hydra's parser takes them: flags first, paths in quotes."""
+"""Arguments in the form of Hydra's parser: flags first, paths in quotes."""
 
 import os
 import re
@@ -16,11 +16,11 @@ FLAGS = WITH_VALUE | SWEEP | {
     "-r", "--run", "--resolve", "--hydra-help", "--version", "-i", "--info",
     "-sc", "--shell-completion",
 }  # fmt: skip
-# What Hydra reads as one piece of text without quotes.
+# Text that Hydra reads as one string without quotes.
 _PLAIN = re.compile(r"(?!(?:null|true|false|nan|inf)$)(?:[a-z_/]|\.+/)[\w/.+-]*", re.A | re.I)
 _WORD = re.compile(r"[\w.+-]*")
 _QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
-_PART = re.compile(rf"\s*({_QUOTED}|[^,]*?)\s*(?:,|$)")
+_LIST_ITEM = re.compile(rf"\s*({_QUOTED}|[^,]*?)\s*(?:,|$)")
 
 
 def hydra_arguments(arguments: Sequence[str], positional: str | None = None) -> list[str]:
@@ -28,7 +28,7 @@ def hydra_arguments(arguments: Sequence[str], positional: str | None = None) -> 
 
     Args:
         arguments: as the shell gives them, flags and overrides in any order.
-        positional: option that takes the words without a key, as a list.
+        positional: option whose list of values is given without a key.
 
     Raises:
         ValueError: for what is neither an override nor a flag of Hydra.
@@ -36,7 +36,7 @@ def hydra_arguments(arguments: Sequence[str], positional: str | None = None) -> 
     sweep = bool(SWEEP & set(arguments))
     flags: list[str] = []
     overrides: list[str] = []
-    words: list[str] = []
+    values: list[str] = []
     for argument in arguments:
         if flags and flags[-1] in WITH_VALUE:
             flags.append(argument)
@@ -48,19 +48,19 @@ def hydra_arguments(arguments: Sequence[str], positional: str | None = None) -> 
         elif "=" in argument or argument.startswith("~"):
             overrides.append(quote_path(argument, sweep))
         elif positional is not None or (flags and flags[-1] in ("-i", "--info")):
-            (words if positional else flags).append(argument)
+            (values if positional else flags).append(argument)
         else:
             raise ValueError(f"{argument} is not an option: options are written key=value")
-    if words:
-        overrides.append(f"{positional}=[{','.join(words)}]")
+    if values:
+        overrides.append(f"{positional}=[{','.join(values)}]")
     return flags + overrides
 
 
 def quote_path(override: str, sweep: bool) -> str:
-    """Quote the value of an override where it is a path that Hydra's grammar would stumble over.
+    """Quote the value of an override where it is a path that Hydra cannot parse.
 
     A path is the value of an option that takes one, or any value that names an existing file or
-    folder and is not a plain word or number. `~` is expanded. What is quoted already stays so.
+    folder and is not a plain word or number. `~` is expanded. Quoted values are kept.
 
     Args:
         override: key=value.
@@ -73,19 +73,19 @@ def quote_path(override: str, sweep: bool) -> str:
         return f"{key}={_quote(value)}"
     if not takes_path:
         return override
-    parts = _parts(value) if sweep and not key.startswith("hydra.") else [value]
-    return f"{key}={','.join(map(_keep_or_quote, parts))}"
+    items = _split_list(value) if sweep and not key.startswith("hydra.") else [value]
+    return f"{key}={','.join(map(_keep_or_quote, items))}"
 
 
-def _parts(value: str) -> list[str]:
+def _split_list(value: str) -> list[str]:
     """Split at commas outside quotes."""
-    parts, start = [], 0
+    items, start = [], 0
     while start <= len(value):
-        match = _PART.match(value, start)
+        match = _LIST_ITEM.match(value, start)
         assert match is not None  # the empty text matches too
-        parts.append(match[1])
+        items.append(match[1])
         start = match.end() + (not match[0].endswith(","))
-    return parts
+    return items
 
 
 def _keep_or_quote(value: str) -> str:

@@ -8,7 +8,7 @@ class Source(NamedTuple):
 
     url: str
     files: int
-    members: dict[str, str]  # pattern of a name in the archive -> place in the folder
+    members: dict[str, str]  # pattern of a name in the archive -> path in the folder
     hash: str | None = None
 
 

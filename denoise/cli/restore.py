@@ -23,7 +23,7 @@ from denoise.weights.load import open_model
 @hydra_main
 def main(config: DictConfig) -> None:
     """Restore one picture or many; list those that fail at the end."""
-    tune_malloc(large=False)  # memory is bounded here, and what malloc keeps has holes
+    tune_malloc(large=False)  # memory is limited here, and malloc would keep fragments
     batch = pair_paths(str(config.input), Path(config.output), overwrite=config.overwrite)
     if batch.done:
         echo(f"{batch.done} of {batch.done + len(batch.pairs)} pictures are done already")
@@ -59,7 +59,7 @@ def main(config: DictConfig) -> None:
 
 
 def load_restorer(config: DictConfig) -> tuple[Restorer, bool]:
-    """Load the model that restores, and whether it takes sigma."""
+    """Load the model to restore with; return it, and whether it takes sigma."""
     device = choose_device(config.device)
     check_choice(("auto", "32", "bf16"), precision=str(config.precision))
     bf16 = device.type != "cpu" if config.precision == "auto" else config.precision == "bf16"

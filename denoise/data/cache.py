@@ -1,4 +1,4 @@
-"""Decode image files once: into memory, or into one memory-mapped file where they are too many."""
+"""Decode image files once, into memory or, beyond a limit, into one memory-mapped file."""
 
 import hashlib
 import json
@@ -16,8 +16,8 @@ from denoise.image_io.errors import ImageError
 from denoise.image_io.read import read_image
 from denoise.option_checks import check_choice
 
-_DECODER = 2  # counted up where files decode to other pixels than before
-_FEW = 16  # files that need no progress bar
+_DECODER = 2  # increased when files decode to different pixels than before
+_FEW = 16  # without a progress bar
 
 Decoded = tuple[dict[Path, np.ndarray], dict[Path, ImageError]]
 Outcome = tuple[Path, np.ndarray | ImageError]
@@ -119,7 +119,7 @@ def _write(store: Path, outcomes: Iterable[Outcome]) -> None:
         try:
             temporary.rename(store)
         except OSError:
-            if not store.exists():  # else another run was faster
+            if not store.exists():  # unless another run has written it
                 raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

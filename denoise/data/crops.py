@@ -22,7 +22,7 @@ class Stage(NamedTuple):
 
 
 class Crop(NamedTuple):
-    """What one crop is cut from, and how it is transformed."""
+    """One crop: its image and corner, and its transformation."""
 
     image: int
     corner: tuple[int, int]
@@ -38,14 +38,14 @@ class Crops(IterableDataset):
     pairs, `noisy`: (batch, C, patch, patch), uint8, or uint16 as soon as one image is.
 
     Args:
-        sets: Images to choose from, every one alike.
-        patch: Side of a crop in pixels.
+        sets: Images to choose from, all with the same probability.
+        patch: Height and width of a crop in pixels.
         batch: Crops in a batch.
         seed: Of all batches.
-        first: Called as a pass begins: the number of its first batch.
+        first: Returns the number of the first batch of a pass.
         patch_schedule: Entries of (until_batch, patch, batch), each for the batches before the
             number until_batch; patch and batch hold after the last.
-        rank: Process number: each draws its own batches.
+        rank: Number of the process; each draws its own batches.
         shuffle_channels: Whether the channels of a crop are permuted: for few photographs.
 
     Raises:
@@ -132,7 +132,7 @@ class WholeImages(Dataset):
 
     Args:
         sets: Image sets by name.
-        crop: Images larger than this side in pixels are cropped to their centre; None keeps them.
+        crop: Larger images are cropped to their centre of this size in pixels; None keeps them.
     """
 
     def __init__(self, sets: Mapping[str, ImageSet], crop: int | None) -> None:
@@ -154,8 +154,8 @@ class WholeImages(Dataset):
         H, W = image.shape[:2]
         height, width = min(H, self.crop or H), min(W, self.crop or W)
         top, left = (H - height) // 2, (W - width) // 2
-        part = image[top : top + height, left : left + width]
-        return torch.from_numpy(part.transpose(2, 0, 1).copy())
+        cropped = image[top : top + height, left : left + width]
+        return torch.from_numpy(cropped.transpose(2, 0, 1).copy())
 
 
 def to_float(batch: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ class ImageSet:
         clean: The images.
         channels: Of every image.
         noisy: The noisy partner of each clean image, if there is one.
-        skipped: By clean file, why an image, or its partner, is left out; logged as one warning.
+        skipped: By clean file, why an image or its partner was left out; logged as one warning.
 
     Raises:
         ValueError: If all images were skipped.

@@ -44,8 +44,8 @@ def macs(net: nn.Module, channels: int, size: int) -> int:
         channels: Channels of the image.
         size: Height and width of the image in pixels.
     """
-    # On tensors without content: the plain form of attention, the one whose work the counter knows
-    # on every device, would hold a matrix of pixels by pixels.
+    # On meta tensors: the math backend of attention, the only one that is counted on every device,
+    # would allocate a matrix of pixels by pixels.
     net = copy.deepcopy(net).to("meta")
     noisy = torch.empty(1, channels, size, size, device="meta")
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:

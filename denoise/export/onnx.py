@@ -16,12 +16,12 @@ AXES: dict[str, list[str | None]] = {"noisy": IMAGE, "sigma": ["batch"], "restor
 
 
 def write_onnx(program: ExportedProgram, spec: ModelSpec, path: Path) -> Run:
-    """Write a program as one ONNX file with its spec as metadata; return what runs the file.
+    """Write a program as one ONNX file with its spec as metadata; return a function that runs it.
 
     Args:
-        program: of `trace`.
+        program: result of `trace`.
         spec: written as metadata_props, for the runner.
-        path: of the file.
+        path: path of the file.
 
     Raises:
         ExportError: where a package is missing or an operation has no ONNX.

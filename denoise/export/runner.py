@@ -24,13 +24,13 @@ TILE_SIZE = 512  # pixels a side, where exact tiles need no more
 
 
 class Model:
-    """A model.onnx and what its metadata states of it.
+    """A model.onnx and the constraints that its metadata state.
 
     Args:
-        path: of the file.
+        path: path of the file.
 
     Raises:
-        ValueError: where it cannot be read, or states nothing of itself.
+        ValueError: where it cannot be read, or its metadata are incomplete.
     """
 
     def __init__(self, path: Path) -> None:
@@ -79,12 +79,12 @@ def restore(
         model: one of grey images restores the colours one by one, one of colour images takes a grey
             one as three equal colours.
         sigma: strength of the noise in grey levels, for a model that takes it.
-        tile_size: most pixels of a tile along an axis; 0 for the whole image at once, None for
+        tile_size: largest size of a tile in pixels; 0 for the whole image at once, None for
             `choose_tiles` to decide.
         overlap: pixels that tiles share where none is exact.
 
     Returns:
-        As the image.
+        The restored photograph, of the same shape.
 
     Raises:
         ValueError: where model, image, sigma and tile size do not fit together.
@@ -109,7 +109,7 @@ def restore(
 def choose_tiles(
     height: int, width: int, tile_size: int | None, overlap: int, limits: TileConstraints
 ) -> list[Tile]:
-    """Cut an image into exact tiles, or into overlapping ones where the model has none.
+    """Cut an image into exact tiles, or into overlapping ones where no tile is exact.
 
     Raises:
         ValueError: where tiles are too small.
@@ -138,16 +138,16 @@ def restore_tiles(
     columns = blend_weights(sorted({(box.left, box.right) for box in boxes}), width)
     out = np.zeros_like(x)
     for (top, bottom, left, right), (y, end_y, x_, end_x) in tiles:
-        part = x.take(reflect_index(y, end_y, height), 2).take(reflect_index(x_, end_x, width), 3)
-        part = np.concatenate([model(one[None], sigma) for one in part])
-        part = part[:, :, top - y : bottom - y, left - x_ : right - x_]
+        tile = x.take(reflect_index(y, end_y, height), 2).take(reflect_index(x_, end_x, width), 3)
+        tile = np.concatenate([model(one[None], sigma) for one in tile])
+        tile = tile[:, :, top - y : bottom - y, left - x_ : right - x_]
         weight = np.outer(rows[top, bottom], columns[left, right]).astype(x.dtype)
-        out[:, :, top:bottom, left:right] += weight * part
+        out[:, :, top:bottom, left:right] += weight * tile
     return out
 
 
 def main() -> None:
-    """Restore one photograph; say in a line what is wrong."""
+    """Restore one photograph; report an error in one line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("noisy", type=Path, help="photograph, 8 bits a colour")
     parser.add_argument("clean", type=Path, help="where to write the restored one")
@@ -176,9 +176,9 @@ def convert(options: argparse.Namespace) -> None:
     model = Model(options.model)
     try:
         with Image.open(options.noisy) as file:
-            # pillow would read these as 8 bits and say nothing
-            deep = any(";16" in str(tile[3]) for tile in file.tile)
-            # those of a telephone's MPO are previews
+            # pillow reads these as 8 bits without a warning
+            is_16bit = any(";16" in str(tile[3]) for tile in file.tile)
+            # further ones of an MPO are previews
             pages = 1 if file.format == "MPO" else getattr(file, "n_frames", 1)
             photo = ImageOps.exif_transpose(file)
     except Image.DecompressionBombError as error:
@@ -188,7 +188,7 @@ def convert(options: argparse.Namespace) -> None:
             f"{options.noisy}: cannot be read ({reason(error)}): give a whole PNG, JPEG, WebP, "
             "BMP or TIFF"
         ) from error
-    if deep:
+    if is_16bit:
         raise ValueError(f"{options.noisy}: has 16 bits a colour: convert it to 8")
     if pages > 1:
         raise ValueError(f"{options.noisy}: holds {pages} pictures: give each as a file of its own")
@@ -223,7 +223,7 @@ def convert(options: argparse.Namespace) -> None:
 
 
 def reason(error: Exception) -> str:
-    """Say what is wrong with a file, without its path."""
+    """Return what is wrong with a file, without its path."""
     return getattr(error, "strerror", None) or str(error).split(" '")[0] or type(error).__name__
 
 

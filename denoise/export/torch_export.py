@@ -17,8 +17,8 @@ from denoise.inference.tile_grid import TileConstraints
 from denoise.inference.tiling import tile_constraints
 from denoise.properties import MixerProperties
 
-TRACED = 33  # size multiples a side of the traced image: beyond the windows of the lowest level
-TOLERANCE = 1e-4  # of a check, of images in [0, 1]
+TRACED = 33  # height of the traced image in size multiples: larger than windows of the lowest level
+TOLERANCE = 1e-4  # largest difference that a check allows, for images in [0, 1]
 
 Run = Callable[..., Tensor]
 
@@ -28,13 +28,13 @@ class ExportError(ValueError):
 
 
 class ModelSpec(NamedTuple):
-    """What a caller of the program has to know.
+    """The inputs and the tiling of an exported program.
 
     Args:
         channels: of the noisy image.
         out_channels: of the restored image.
-        sigma_map: whether it is called with sigma (B,) in grey levels too.
-        tiling: what sizes and tiles it takes.
+        sigma_map: whether it also takes sigma, (B,) in grey levels.
+        tiling: constraints on the sizes of images and tiles.
     """
 
     channels: int
@@ -43,7 +43,7 @@ class ModelSpec(NamedTuple):
     tiling: TileConstraints
 
     def flat(self) -> dict[str, int | None]:
-        """Return all entries by name, as the files state them."""
+        """Return all entries by name, as the exported files hold them."""
         entries = self._asdict()
         return entries | entries.pop("tiling")._asdict()
 
@@ -57,15 +57,15 @@ def trace(net: Restormer, channels: int) -> ExportedProgram:
         channels: of the noisy image.
 
     Raises:
-        ExportError: where a layer states that it cannot, or the exporter fails.
+        ExportError: where a layer states that it cannot be exported, or torch.export fails.
     """
     for name, module in net.named_modules():
         properties = getattr(module, "properties", None)
         if isinstance(properties, MixerProperties) and properties.export:
             raise ExportError(f"{name} ({type(module).__name__}): {properties.export}")
-    side = TRACED * net.size_multiple
-    # Odd and unequal, and more than one image: the exporter takes equal sizes for the same size.
-    example = inputs(net, channels, (2, side + 3, side + 2 * net.size_multiple + 5))
+    size = TRACED * net.size_multiple
+    # Odd, unequal, and two images: torch.export takes equal sizes for the same dimension.
+    example = inputs(net, channels, (2, size + 3, size + 2 * net.size_multiple + 5))
     batch, free = torch.export.Dim("batch", min=1), torch.export.Dim.AUTO
     shapes = ({0: batch, 2: free, 3: free}, {0: batch})[: len(example)]
     try:
@@ -88,22 +88,22 @@ def trace(net: Restormer, channels: int) -> ExportedProgram:
 
 
 def model_spec(net: Restormer, channels: int, out_channels: int, smallest: int) -> ModelSpec:
-    """Describe a net to whoever calls its program, which takes images from `smallest` pixels."""
+    """Return the spec of a net whose program takes images of `smallest` pixels or more."""
     return ModelSpec(channels, out_channels, net.sigma_map, tile_constraints(net, smallest))
 
 
 @torch.no_grad()
 def smallest_size(program: ExportedProgram, net: Restormer, channels: int) -> int:
-    """Find the least side of a square image that a program takes, by bisection."""
+    """Find the smallest square image that a program takes, by bisection."""
     run = program.module()
     shape = _placeholder(program).meta["val"].shape[2:]
-    ranges = [program.range_constraints[side.node.expr] for side in shape]
+    ranges = [program.range_constraints[size.node.expr] for size in shape]
     low = max(1, *(int(r.lower) for r in ranges)) - 1
     high = TRACED * net.size_multiple
 
-    def runs(side: int) -> bool:
+    def runs(size: int) -> bool:
         try:
-            run(*inputs(net, channels, (1, side, side)))
+            run(*inputs(net, channels, (1, size, size)))
         except Exception:
             return False
         return True
@@ -118,7 +118,7 @@ def smallest_size(program: ExportedProgram, net: Restormer, channels: int) -> in
 
 @torch.no_grad()
 def write_pt2(program: ExportedProgram, path: Path) -> Run:
-    """Write a program for torch.export.load, and return the one that the file holds."""
+    """Write a program for torch.export.load, and return the one loaded from the file."""
     with quiet():
         torch.export.save(program, path)
         return torch.export.load(path).module()
@@ -126,7 +126,7 @@ def write_pt2(program: ExportedProgram, path: Path) -> Run:
 
 @torch.no_grad()
 def check(run: Run, net: Restormer, spec: ModelSpec) -> dict[str, float]:
-    """Compare a program with the net at three odd sizes and one that the net need not pad.
+    """Compare a program with the net at three odd sizes and one that needs no padding.
 
     Returns:
         Largest difference of each size, by its name "height x width".
@@ -156,7 +156,7 @@ def check(run: Run, net: Restormer, spec: ModelSpec) -> dict[str, float]:
 
 
 def inputs(net: Restormer, channels: int, size: tuple[int, int, int]) -> tuple[Tensor, ...]:
-    """Make noisy images of (number, height, width), and their sigma where the net takes it."""
+    """Return random images of (number, height, width), and their sigma where the net takes it."""
     number, height, width = size
     generator = torch.Generator().manual_seed(0)
     noisy = torch.rand(number, channels, height, width, generator=generator)

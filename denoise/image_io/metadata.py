@@ -1,4 +1,4 @@
-"""What a picture carries beside its pixels, and where PNG, EXIF and TIFF hold it."""
+"""Metadata of a picture, and how they are stored in PNG, EXIF and TIFF."""
 
 import re
 import struct
@@ -24,7 +24,7 @@ XMP_KEY = b"XML:com.adobe.xmp\0"
 
 @dataclass
 class Metadata:
-    """What a picture carries beside its pixels.
+    """Metadata of a picture.
 
     Args:
         icc: Colour profile.
@@ -116,7 +116,7 @@ def _tiff_exif(page: tifffile.TiffPage, file: IO[bytes]) -> Image.Exif:
 
 
 def _as_bytes(value: object, encoding: str) -> bytes:
-    """Encode text as its reader has decoded it; nothing but text is worth keeping here."""
+    """Encode text as it was decoded; values that are not text are dropped."""
     if isinstance(value, str):
         return value.encode(encoding)
     return value if isinstance(value, bytes) else b""
@@ -143,7 +143,7 @@ def _normalize_exif(exif: bytes) -> bytes:
 
 
 def _normalize_dpi(dpi: tuple | None, orientation: int) -> tuple[float, float] | None:
-    # what no format can hold is damage
+    # values that no format can hold are damaged
     if not dpi or not all(0 < value < 65536 for value in dpi):
         return None
     x, y = map(float, dpi)

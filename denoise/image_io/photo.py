@@ -1,4 +1,4 @@
-"""A whole picture with all it carries, as it is read and written."""
+"""A picture with its alpha and metadata, as it is read and written."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from denoise.image_io.metadata import Metadata
 
 @dataclass
 class Photo:
-    """A picture, upright; replace `pages` and write it.
+    """An upright picture; replace its `pages` to write a restored one.
 
     Kept: depth, alpha, colour profile, EXIF, XMP, resolution, every page of a TIFF, text of a PNG.
     Not kept, as they show the noisy picture or describe its file: previews, thumbnails, palettes,

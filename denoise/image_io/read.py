@@ -1,4 +1,4 @@
-"""Read image files, for training and for restoring alike, and trust nothing in them."""
+"""Read image files, which are not trusted, for training and for restoring."""
 
 import logging
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ MAX_PIXELS = 178_956_970  # above it Pillow warns of a decompression bomb
 _LUMA = np.array([299, 587, 114], np.uint32)  # ITU-R BT.601, in thousandths
 _SKIP = "on_error=skip leaves such files out"
 
-for _name in ("tifffile", "PIL"):  # whose complaints end up in ImageError
+for _name in ("tifffile", "PIL"):  # whose errors are reported by ImageError
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 
@@ -59,8 +59,8 @@ def read_image(path: str | Path, channels: int) -> np.ndarray:
     path = Path(path)
     with wrap_errors(path, f"fix or remove it; {_SKIP}"):
         photo = _decode(path, MAX_PIXELS, first_only=True)
-        parts = (photo.pages[0], photo.alpha[0], photo.extra.get(0))
-        pixels = np.concatenate([part for part in parts if part is not None], 2)
+        stored = (photo.pages[0], photo.alpha[0], photo.extra.get(0))
+        pixels = np.concatenate([one for one in stored if one is not None], 2)
         if pixels.dtype.kind == "f":
             tiff.check_range(pixels)
             pixels = convert_dtype(pixels, np.dtype(np.uint16))
@@ -72,9 +72,9 @@ def read_image(path: str | Path, channels: int) -> np.ndarray:
         return grey.astype(pixels.dtype)[..., None]
     if (channels, have) in ((1, 2), (3, 4)):
         return np.ascontiguousarray(pixels[..., :channels])
-    kind, fits = ("grey", 1) if have < 3 else (f"of {have} channels", min(have, 3))
+    content, fits = ("grey", 1) if have < 3 else (f"of {have} channels", min(have, 3))
     raise ImageError(
-        f"{path} is {kind}, but channels={channels} was asked for: set channels={fits}; {_SKIP}"
+        f"{path} is {content}, but channels={channels} was asked for: set channels={fits}; {_SKIP}"
     )
 
 
@@ -111,13 +111,13 @@ def _decode_single(path: Path, file: IO[bytes], max_pixels: int) -> Photo:
             raise Image.DecompressionBombError(f"{image.height}x{image.width} pixels")
         photo.format = str(image.format)
         frames = getattr(image, "n_frames", 1)
-        if photo.format == "MPO":  # as many telephones write
+        if photo.format == "MPO":  # as many phones write
             photo.format = "JPEG"
             photo.warnings.append("The further pictures in the JPEG (preview, depth) are left out.")
         elif frames > 1:
             raise ImageError(f"{path} is an animation: give its {frames} frames as files")
         photo.lossy = photo.format == "JPEG" or (photo.format == "WEBP" and _is_lossy_webp(file))
-        image.load()  # some metadata stand behind the pixels
+        image.load()  # some metadata follow the pixels
         photo.metadata, orientation = metadata.read_metadata(image, file, photo.warnings)
         if photo.format == "PNG" and png.bit_depth(file) != 8:
             # Pillow reduces 16 bits of colour to 8, and misreads transparency of less than 8

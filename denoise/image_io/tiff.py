@@ -22,8 +22,8 @@ from denoise.image_io.pixels import (
 )
 
 _MAX_BYTES = 32  # a pixel: four channels of 64 bits
-_SLACK = 4  # as far as strong noise and highlights lead out of [0, 1]
-# none, LZW, deflate, PackBits, LZMA, Zstandard: none decodes to more than the page says it has
+_SLACK = 4  # how far strong noise and highlights may exceed [0, 1]
+# none, LZW, deflate, PackBits, LZMA, Zstandard: these decode to no more than the page declares
 _LOSSLESS = {1, 5, 8, 32946, 32773, 34925, 50000}
 
 
@@ -92,10 +92,10 @@ def _add_page(photo: Photo, path: Path, page: tifffile.TiffPage, index: int) -> 
             colour = (WHITE[colour.dtype] - colour).astype(colour.dtype)
         if colour.dtype.kind == "f":
             check_range(colour, _SLACK)
-        alpha, kind = None, page.extrasamples[0] if page.extrasamples else 0
-        if kind in (1, 2):
+        alpha, sample_type = None, page.extrasamples[0] if page.extrasamples else 0
+        if sample_type in (1, 2):
             alpha, extra = extra[..., :1], extra[..., 1:]
-            if kind == 1:
+            if sample_type == 1:
                 photo.warnings.append("Premultiplied alpha became plain alpha.")
                 colour = unpremultiply(colour, alpha)
         if extra.shape[2]:
@@ -139,14 +139,14 @@ def check_range(pixels: np.ndarray, slack: float = 0) -> None:
 
 def encode(photo: Photo, warnings: list[str]) -> bytes:
     """Encode all pages losslessly, with deflate where they are to be compressed."""
-    about, tags = photo.metadata, []
-    if about.exif:
-        tags = metadata.descriptive_tags(about.exif, warnings)
-    if about.xmp:
-        tags.append((700, 1, len(about.xmp), about.xmp, True))
+    carried, tags = photo.metadata, []
+    if carried.exif:
+        tags = metadata.descriptive_tags(carried.exif, warnings)
+    if carried.xmp:
+        tags.append((700, 1, len(carried.xmp), carried.xmp, True))
     buffer = io.BytesIO()
     size = sum(x.nbytes for x in (*photo.pages, *photo.alpha) if x is not None)
-    # from here on 4 bytes do not reach everywhere in the file
+    # beyond it, offsets of 4 bytes do not suffice
     with tifffile.TiffWriter(buffer, bigtiff=size > 2**32 - 2**25, byteorder="<") as writer:
         for index, (colour, alpha) in enumerate(zip(photo.pages, photo.alpha, strict=True)):
             data = colour
@@ -160,9 +160,9 @@ def encode(photo: Photo, warnings: list[str]) -> bytes:
                 extrasamples=None if alpha is None else ["unassalpha"],
                 compression="zlib" if photo.compressed else None,
                 predictor=True if photo.compressed and data.dtype.kind == "u" else None,
-                iccprofile=about.icc,
-                resolution=about.dpi,
-                resolutionunit="inch" if about.dpi else None,
+                iccprofile=carried.icc,
+                resolution=carried.dpi,
+                resolutionunit="inch" if carried.dpi else None,
                 metadata=None,
                 software=False,
                 extratags=() if index else tags,

@@ -1,4 +1,4 @@
-"""Write a whole picture with all it carries, in the format that its name asks for."""
+"""Write a picture with its alpha and metadata, in the format of its suffix."""
 
 import errno
 import io
@@ -23,11 +23,11 @@ _LABELS = {"icc": "ICC profile", "exif": "EXIF", "xmp": "XMP", "png_text": "PNG 
 
 
 def check_target(photo: Photo, path: str | Path, *, overwrite: bool = False) -> None:
-    """Refuse what `write_photo` with the same arguments would refuse, before any work is done.
+    """Raise the errors of `write_photo` with the same arguments, before any work is done.
 
     Raises:
         ImageError: If the suffix is unknown, the file exists, its format cannot hold the photo, or
-            its folder refuses.
+            its folder cannot be written.
     """
     path = Path(path)
     target = SUFFIXES.get(path.suffix.lower())
@@ -60,12 +60,12 @@ def write_photo(photo: Photo, path: str | Path, *, overwrite: bool = False) -> l
 
     Args:
         photo: The photo.
-        path: The file; folders on the way are made.
+        path: The file; missing folders are created.
         overwrite: Whether a file of that name may be replaced.
 
     Raises:
         ImageError: If the suffix is unknown, the file exists, its format cannot hold the photo, or
-            the disk refuses.
+            it cannot be written.
     """
     path = Path(path)
     check_target(photo, path, overwrite=overwrite)
@@ -73,12 +73,12 @@ def write_photo(photo: Photo, path: str | Path, *, overwrite: bool = False) -> l
     try:
         content = _encode(photo, SUFFIXES[path.suffix.lower()], warnings)
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{secrets.token_hex(4)}.part")
+        draft = path.with_name(f".{secrets.token_hex(4)}.part")
         try:
-            part.write_bytes(content)
-            os.replace(part, path)
+            draft.write_bytes(content)
+            os.replace(draft, path)
         finally:
-            part.unlink(missing_ok=True)
+            draft.unlink(missing_ok=True)
     except OSError as error:
         reason = error.strerror or " ".join(str(error).split())
         full = "free space there or " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""

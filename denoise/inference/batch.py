@@ -25,7 +25,7 @@ class Batch(NamedTuple):
     Args:
         pairs: input and output of each.
         done: number of outputs that exist already.
-        unreadable: for the user, a sentence on each folder that cannot be read.
+        unreadable: a sentence for the user on each folder that cannot be read.
     """
 
     pairs: list[tuple[Path, Path]]
@@ -98,13 +98,13 @@ def restore_photo(
 
     Args:
         photo: the picture.
-        restorer: that restores a page.
+        restorer: restores a page.
         sigma: in grey levels; None estimates it on each page, where the net takes it.
-        takes_sigma: whether the net does.
+        takes_sigma: whether the net takes sigma.
         advance: called with the number of pixels of every tile that is done.
 
     Returns:
-        The clean picture, and lines for the user: how it went and what to know.
+        The restored picture, and lines for the user: a report, and the warnings.
     """
     pages, lines = [], list(photo.warnings)
     for page in photo.pages:
@@ -121,5 +121,5 @@ def restore_photo(
 
 def _central_part(page: np.ndarray) -> torch.Tensor:
     """Return the part of a page whose noise is estimated, (1, C, h, w), in [0, 1]."""
-    part = central_window(np.moveaxis(page, -1, 0))
-    return torch.from_numpy(part.astype(np.float32) / np.float32(WHITE[page.dtype]))[None]
+    centre = central_window(np.moveaxis(page, -1, 0))
+    return torch.from_numpy(centre.astype(np.float32) / np.float32(WHITE[page.dtype]))[None]

@@ -27,7 +27,7 @@ def to_model_channels(images: Tensor, channels: int) -> Tensor:
 
 
 def to_image_channels(restored: Tensor, channels: int) -> Tensor:
-    """Return what a model made of `to_model_channels` with the channels of the images.
+    """Undo `to_model_channels` on the output of a model.
 
     Args:
         restored: output of the model; its channels are averaged for grey images.

@@ -1,4 +1,4 @@
-"""Measure what an inference takes, and choose tiles that fit a given amount of memory."""
+"""Measure the memory of an inference, and choose tiles that fit a given amount."""
 
 import json
 import math
@@ -22,12 +22,12 @@ UNITS = {
     "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
     "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
 }  # fmt: skip
-PROBES = (8, 256)  # least and largest side in pixels of the tiles that are measured
-ASSUMED_RSS = 2**29  # of a process whose platform does not tell: about what torch and kernels take
+PROBES = (8, 256)  # height of the smallest and largest square tile that is measured, in pixels
+ASSUMED_RSS = 2**29  # where the platform does not report it: about what torch and kernels take
 
 
 def parse_memory(text: Any) -> int:
-    """Return the bytes of a size of memory such as 2GiB or 500 MB.
+    """Return the bytes of a size such as 2GiB or 500 MB.
 
     Raises:
         ValueError: where the text is not a number and a unit.
@@ -36,13 +36,13 @@ def parse_memory(text: Any) -> int:
     units = {unit.lower(): size for unit, size in UNITS.items()}
     if not found or found[2].lower() not in units:
         raise ValueError(
-            f"{text!r} is not a size of memory such as 2GiB: write a number and {', '.join(UNITS)}"
+            f"{text!r} is not a size such as 2GiB: write a number and {', '.join(UNITS)}"
         )
     return int(float(found[1]) * units[found[2].lower()])
 
 
 def peak_rss() -> int:
-    """Return the most resident bytes that this process has held, assumed on Windows."""
+    """Return the peak resident bytes of this process, assumed on Windows."""
     try:
         import resource
     except ImportError:
@@ -52,12 +52,12 @@ def peak_rss() -> int:
 
 
 def memory_budget(memory: int, net: nn.Module, channels: int) -> int:
-    """Return how many of the bytes that a process may take are left for images.
+    """Return how many of the bytes that the process may hold are left for images.
 
     Raises:
         ValueError: where the process holds that much already.
     """
-    # The first run of a net, and of the profiler, load code that stays: up to 200 MiB.
+    # The first run of a net and of the profiler loads up to 200 MiB of code.
     multiple = getattr(net, "size_multiple", 1)
     device = next(net.parameters(), torch.empty(0)).device
     fit_peak_memory(net, channels, 0, size_multiple=multiple, device=device)
@@ -71,11 +71,11 @@ def memory_budget(memory: int, net: nn.Module, channels: int) -> int:
 
 
 def peak_of(function: Callable[[], Any], device: torch.device | str = "cpu") -> int:
-    """Run a function and return the most bytes that tensors held beyond what was there before.
+    """Run a function and return the peak bytes of tensors beyond those held before.
 
     Args:
         function: what to run; what it returns is dropped.
-        device: whose memory; on a CPU what torch allocates, as its profiler sees it.
+        device: device of the memory; on a CPU torch's allocations are counted by its profiler.
     """
     device = torch.device(device)
     if device.type == "cuda":
@@ -100,7 +100,7 @@ def peak_of(function: Callable[[], Any], device: torch.device | str = "cpu") -> 
 
 
 class PeakMemory(NamedTuple):
-    """Bytes that a net takes at most, its weights aside: a line over the pixels of its input."""
+    """Peak bytes of a net without its weights: a line over the pixels of its input."""
 
     fixed: float
     per_pixel: float
@@ -119,9 +119,9 @@ def fit_peak_memory(
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> PeakMemory:
-    """Measure square tiles of doubling sides, and lay a line through the largest two.
+    """Measure square tiles of doubling size, and fit a line through the largest two.
 
-    The line lies above the smaller ones. What kernels take beside tensors is not seen.
+    The line lies above the smaller ones. Memory of kernels beside tensors is not measured.
 
     Args:
         net: maps (1, C, H, W) and sigma (1,) to the restored image.
@@ -132,18 +132,18 @@ def fit_peak_memory(
         dtype: of the image.
     """
 
-    def run(side: int) -> None:
-        noisy = torch.zeros(1, channels, side, side, device=device, dtype=dtype)
+    def run(size: int) -> None:
+        noisy = torch.zeros(1, channels, size, size, device=device, dtype=dtype)
         net(noisy, torch.zeros(1, device=device))
 
     smallest, largest = PROBES
-    side = -(-smallest // size_multiple) * size_multiple
+    size = -(-smallest // size_multiple) * size_multiple
     points: list[tuple[int, int]] = []
     with torch.inference_mode():
-        run(side)  # kernels and constants are made once
-        while not points or (side <= largest and 4 * points[-1][1] <= limit):
-            points.append((side * side, peak_of(partial(run, side), device)))
-            side *= 2
+        run(size)  # kernels and constants are made once
+        while not points or (size <= largest and 4 * points[-1][1] <= limit):
+            points.append((size * size, peak_of(partial(run, size), device)))
+            size *= 2
     (x1, y1), (x2, y2) = [(0, 0), *points][-2:]
     per_pixel = max(0.0, (y2 - y1) / (x2 - x1))
     return PeakMemory(max(y - per_pixel * x for x, y in points), per_pixel)
@@ -159,10 +159,10 @@ def choose_tile_size(
         height: of the image in pixels.
         width: of the image in pixels.
         memory: in bytes, for all but the weights.
-        size_multiple: the side is a multiple of it.
+        size_multiple: the tile size is a multiple of it.
 
     Returns:
-        Side in pixels; that of a square around the image where it fits as a whole.
+        Size in pixels; that of a square that holds the image where it fits as a whole.
 
     Raises:
         ValueError: where not even the smallest tile fits.

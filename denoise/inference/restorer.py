@@ -27,7 +27,7 @@ from denoise.inference.tiling import (
 )
 from denoise.option_checks import check_choice
 
-RSS_FACTOR = 1.5  # resident memory over that of tensors: a process keeps holes of what was freed
+RSS_FACTOR = 1.5  # resident memory over that of tensors: freed memory is fragmented
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Report:
         method: whole, exact tiles or blended tiles.
         pixels: of the image.
         tiles: number of them.
-        tile_size: most pixels of a tile along an axis.
+        tile_size: largest height or width of a tile in pixels.
         overlap: pixels that blended tiles share.
         deviation: largest difference of two blended tiles where they overlap, in grey levels.
         seam: energy of steps across the borders of tiles, over that beside them.
@@ -68,13 +68,13 @@ def format_report(report: Report) -> str:
 
 
 class Restorer:
-    """Apply a net to pixels: whole where memory allows, else by tiles, exact ones if possible.
+    """Apply a net to pixels: at once where memory allows, else by tiles, exact if possible.
 
     Args:
         net: maps noisy (B, C, H, W) in [0, 1] and sigma (B,) to restored; a backbone of this
-            package states how it can be tiled.
+            package states its tile constraints.
         channels: of the net, 1 or 3.
-        memory: in bytes, for pixels and all that the net computes.
+        memory: bytes for the pixels and the activations of the net.
         tiles: auto, exact (refuse any others) or blended.
         ensemble: whether to average over the 8 flips and rotations.
         strength: share of the result; the rest is the noisy image.
@@ -148,10 +148,10 @@ class Restorer:
         return channels if self.channels < channels else 1
 
     def _read(self, pixels: np.ndarray, top: int, bottom: int, left: int, right: int) -> Tensor:
-        """Return a rectangle as the net takes it: (B, channels, h, w) in [0, 1]."""
-        part = torch.from_numpy(np.array(pixels[top:bottom, left:right])).to(self.device)
-        part = part.float().div(WHITE[pixels.dtype]).permute(2, 0, 1)
-        return to_model_channels(part[None], self.channels)
+        """Return a rectangle as input of the net: (B, channels, h, w) in [0, 1]."""
+        region = torch.from_numpy(np.array(pixels[top:bottom, left:right])).to(self.device)
+        region = region.float().div(WHITE[pixels.dtype]).permute(2, 0, 1)
+        return to_model_channels(region[None], self.channels)
 
     def _results(
         self,
@@ -174,8 +174,8 @@ class Restorer:
     ) -> None:
         """Write (B, channels, h, w) to its region of the restored pixels."""
         white = WHITE[pixels.dtype]
-        part = to_image_channels(tile_result, pixels.shape[2])[0]
-        restored = part.float().permute(1, 2, 0).cpu().numpy()
+        image = to_image_channels(tile_result, pixels.shape[2])[0]
+        restored = image.float().permute(1, 2, 0).cpu().numpy()
         if self.strength < 1:
             noisy = pixels[region].astype(np.float32) / white
             restored = noisy + self.strength * (restored - noisy)
@@ -220,8 +220,8 @@ class Restorer:
                     raise
                 warnings.append(f"not exact: {error}")
             if self.limits.halo is not None:
-                side = exact_tile_size(self.limits)
-                more = (self._peak(side, side) - left) * images * RSS_FACTOR / 2**20
+                exact = exact_tile_size(self.limits)
+                more = (self._peak(exact, exact) - left) * images * RSS_FACTOR / 2**20
                 warnings.append(f"{more:.0f} MiB more would make it exact")
         overlap, deviation = measure_overlap(self._run, read, sigma, (H, W), tile_size, self.limits)
         tiles = overlapping_tiles(H, W, tile_size, overlap, self.limits)

@@ -75,10 +75,10 @@ def restore_ensembled(
     tiles: Sequence[Tile],
     limits: TileConstraints,
 ) -> Iterator[TileResult]:
-    """Restore tile by tile what `SelfEnsemble(net)` gives on the whole image, exactly.
+    """Compute the result of `SelfEnsemble(net)` on the whole image exactly, tile by tile.
 
-    Windows of a transformed tile are those of the transformed image only where the tile is cut from
-    that: each output is computed from eight inputs of its own, aligned in the transformed image.
+    A transformed tile has the windows of the transformed image only if it is aligned in that image:
+    each output is computed from eight inputs of its own.
 
     Args:
         net: maps (B, C, H, W) and sigma to the restored image.
@@ -88,7 +88,7 @@ def restore_ensembled(
         limits: of the net.
 
     Returns:
-        Parts as `restore_tiled` gives them.
+        Results of tiles as of `restore_tiled`.
     """
     size = image_size(tiles)
 
@@ -107,8 +107,8 @@ def restore_ensembled(
         rows = exact_input(output.top, output.bottom, height, limits)
         columns = exact_input(output.left, output.right, width, limits)
         tile = Tile(output, Box(*rows, *columns))
-        part = restore_tile(net, transformed(dihedral), sigma, (height, width), tile)
-        return dihedral.back(part)
+        restored = restore_tile(net, transformed(dihedral), sigma, (height, width), tile)
+        return dihedral.back(restored)
 
     for tile in tiles:
         total = restore(DIHEDRALS[0], tile.output)

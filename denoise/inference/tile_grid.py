@@ -1,6 +1,6 @@
-"""Where to cut an image into tiles, for restore and for the exported runner alike.
+"""Where to cut an image into tiles, for restore and for the exported runner.
 
-Knows nothing but numpy: a copy of this file lies beside every exported `run.py`. Tiles are cut from
+Imports only numpy: a copy of this file lies beside every exported `run.py`. Tiles are cut from
 the image as the net pads it, by reflection at the bottom and the right. A tile whose input begins
 at a multiple of the alignment and holds the halo gives the same pixels as the whole image.
 """
@@ -32,14 +32,14 @@ class Tile(NamedTuple):
 
 
 class TileConstraints(NamedTuple):
-    """What a net asks of its tiles, in pixels.
+    """Constraints of a net on its tiles, in pixels.
 
     Args:
         size_multiple: the net pads images to multiples of it.
         alignment: tiles that begin at multiples of it are computed as in the whole image.
-        halo: what an exact tile needs around its output on each side; None where none is exact.
-        min_size: least side of an exact tile's input.
-        smallest: least side that the net takes at all.
+        halo: pixels that an exact tile needs around its output; None where no tile is exact.
+        min_size: smallest input of an exact tile along an axis.
+        smallest: smallest input of the net along an axis.
     """
 
     size_multiple: int
@@ -50,7 +50,7 @@ class TileConstraints(NamedTuple):
 
     @property
     def step(self) -> int:
-        """Return the distance of the places at which a tile may begin."""
+        """Return the pixels at whose multiples a tile may begin."""
         return math.lcm(self.alignment, self.size_multiple)
 
     def padded(self, pixels: int) -> int:
@@ -83,12 +83,12 @@ def exact_input(first: int, end: int, pixels: int, limits: TileConstraints) -> t
 def exact_tiles(
     height: int, width: int, tile_size: int, limits: TileConstraints, *, mirrored: bool = False
 ) -> list[Tile]:
-    """Cut an image into tiles that give exactly what the whole gives.
+    """Cut an image into tiles that give exactly the pixels of the whole.
 
     Args:
         height: of the image in pixels.
         width: of the image in pixels.
-        tile_size: most pixels of a tile's input along an axis.
+        tile_size: largest height or width of a tile's input in pixels.
         limits: of the net.
         mirrored: whether the outputs must also be exact tiles of the mirrored image.
 
@@ -131,7 +131,7 @@ def exact_tiles(
 
 
 def exact_tile_size(limits: TileConstraints) -> int:
-    """Return the side of tiles that are exact on any image, also mirrored, within MAX_OVERHEAD."""
+    """Return the size of tiles that are exact on any image, also mirrored, within MAX_OVERHEAD."""
     assert limits.halo is not None
     step = limits.step
     lost = step + max(2 * _round_up(limits.halo, step), _round_up(limits.min_size, step))
@@ -146,8 +146,8 @@ def overlapping_tiles(
     Args:
         height: of the image in pixels.
         width: of the image in pixels.
-        tile_size: most pixels of a tile along an axis.
-        overlap: least pixels that neighbors share.
+        tile_size: largest height or width of a tile in pixels.
+        overlap: pixels that neighbours share at least.
         limits: of the net.
 
     Raises:
@@ -176,7 +176,7 @@ def overlapping_tiles(
 def blend_weights(
     spans: Sequence[tuple[int, int]], length: int
 ) -> dict[tuple[int, int], np.ndarray]:
-    """Return raised cosines that fall where neighbors overlap; at every pixel they sum to 1.
+    """Return raised cosines that fall where neighbours overlap; at every pixel they sum to 1.
 
     Args:
         spans: first and end of the outputs of tiles along an axis, in order.
@@ -197,7 +197,7 @@ def blend_weights(
 def reflect_index(first: int, end: int, length: int) -> np.ndarray:
     """Return the pixels of an axis that stand at `first` to `end` of the padded one.
 
-    Reflected at the end of the axis; replicated beyond what an axis that short can reflect.
+    Reflected at the end of the axis, and replicated where the axis is too short to reflect.
     """
     return np.maximum(length - 1 - abs(length - 1 - np.arange(first, end)), 0)
 

@@ -28,11 +28,11 @@ TileResult = tuple[int, int, Tensor]
 
 
 def tile_constraints(net: nn.Module | Net, smallest: int = 1) -> TileConstraints:
-    """Return what a net asks of its tiles; of a net that states nothing no tile is exact.
+    """Return the constraints of a net on its tiles; without a receptive field no tile is exact.
 
     Args:
         net: a backbone with `size_multiple`, `alignment` and `receptive_field`, or any other.
-        smallest: least side of an image that it takes.
+        smallest: smallest image that it takes along an axis.
     """
     size_multiple = getattr(net, "size_multiple", 1)
     receptive_field = getattr(net, "receptive_field", None)
@@ -49,13 +49,13 @@ def tile_constraints(net: nn.Module | Net, smallest: int = 1) -> TileConstraints
 def exact_tiles_of(
     net: Any, height: int, width: int, tile_size: int, *, mirrored: bool = False
 ) -> list[Tile]:
-    """Cut an image into tiles that give exactly what the whole gives.
+    """Cut an image into tiles that give exactly the pixels of the whole.
 
     Args:
-        net: see `tile_constraints`; a backbone names the layers in the way.
+        net: see `tile_constraints`; a backbone names the layers that prevent it.
         height: of the image in pixels.
         width: of the image in pixels.
-        tile_size: most pixels of a tile's input along an axis.
+        tile_size: largest height or width of a tile's input in pixels.
         mirrored: see `exact_tiles`.
 
     Raises:
@@ -69,7 +69,7 @@ def exact_tiles_of(
         cause = f" with {', '.join(names[:3])}" * bool(names)
         cause += f" and {len(names) - 3} more" * (len(names) > 3)
         raise ValueError(
-            f"no tile gives what the whole {height}x{width} image gives{cause}: "
+            f"no tile gives the pixels of the whole {height}x{width} image{cause}: "
             "use more memory, or approximate by blended tiles"
         )
     widest = max(net.layers(), key=lambda layer: layer[1] * interior_halo(layer[2]))
@@ -88,11 +88,11 @@ def restore_tiled(
     Args:
         net: maps (B, C, h, w) in [0, 1] and sigma to the restored tile.
         image: (B, C, H, W), or a function that reads (B, C, bottom - top, right - left) of it.
-        sigma: (B,) in grey levels, handed to the net.
+        sigma: (B,) in grey levels, passed to the net.
         tiles: of `exact_tiles` or `overlapping_tiles`.
 
     Returns:
-        Parts of the restored image, (top, left, (B, C, h, w)), each pixel once.
+        Regions of the restored image, (top, left, (B, C, h, w)), each pixel once.
     """
     size = image_size(tiles)
     run = partial(restore_tile, net, image, sigma, size)
@@ -119,7 +119,7 @@ def restore_tile(
 
 
 def read(image: Tensor | Read, box: Box, size: tuple[int, int]) -> Tensor:
-    """Read a rectangle of an image that may lie below and right of it, padded as the net pads.
+    """Read a rectangle that may reach below and right of the image, padded as the net pads.
 
     Args:
         image: see `restore_tiled`.
@@ -128,7 +128,7 @@ def read(image: Tensor | Read, box: Box, size: tuple[int, int]) -> Tensor:
     """
     rows, columns = reflect_index(*box[:2], size[0]), reflect_index(*box[2:], size[1])
     top, bottom, left, right = rows.min(), rows.max() + 1, columns.min(), columns.max() + 1
-    part = (
+    region = (
         image(top, bottom, left, right) if callable(image) else image[..., top:bottom, left:right]
     )
     for axis, index, beyond in (
@@ -136,8 +136,8 @@ def read(image: Tensor | Read, box: Box, size: tuple[int, int]) -> Tensor:
         (-1, columns - left, box.right > size[1]),
     ):
         if beyond:
-            part = part.index_select(axis, torch.from_numpy(index).to(part.device))
-    return part
+            region = region.index_select(axis, torch.from_numpy(index).to(region.device))
+    return region
 
 
 def _blend(
@@ -154,13 +154,13 @@ def _blend(
         strip: Tensor | None = None
         for tile in row:
             left, right = tile.output[2:]
-            part = run(tile)
+            region = run(tile)
             if strip is None:
-                strip = part.new_zeros(*part.shape[:2], bottom - top, size[1])
+                strip = region.new_zeros(*region.shape[:2], bottom - top, size[1])
                 if kept is not None:
                     strip[:, :, : kept.shape[2]] = kept
             weight = torch.from_numpy(np.outer(down, columns[left, right]))
-            strip[..., left:right] += part * weight.to(part)
+            strip[..., left:right] += region * weight.to(region)
         assert strip is not None
         yield top, 0, strip[:, :, : end - top]
         kept = strip[:, :, end - top :]
@@ -213,7 +213,7 @@ def measure_overlap(
 
 
 def _middle(first: Tile, second: Tile) -> Box:
-    """Return the middle half of what two neighbors share, where both weigh."""
+    """Return the middle half of the overlap of two neighbours, where both have weight."""
     a, b = first.output, second.output
     box = Box(b.top, a.bottom, b.left, a.right)
     if a.top == b.top:
@@ -223,15 +223,15 @@ def _middle(first: Tile, second: Tile) -> Box:
     return box._replace(top=box.top + quarter, bottom=box.bottom - quarter)
 
 
-def _texture(part: Tensor) -> float:
+def _texture(region: Tensor) -> float:
     """Return the standard deviation of (B, C, h, w) once its noise is averaged away."""
-    return F.avg_pool2d(part.float(), 4, ceil_mode=True).std().item()
+    return F.avg_pool2d(region.float(), 4, ceil_mode=True).std().item()
 
 
 def seam_energy(image: Tensor, tiles: Sequence[Tile]) -> float:
-    """Compare the steps between pixels at borders of tiles with those six lines beside.
+    """Compare the steps between pixels at borders of tiles with those six lines away.
 
-    1 means no seam. The mean square of the step across and of its neighbors counts, so that a line
+    1 means no seam. The mean square of the step across and of its neighbours counts, so that a line
     shows as well as a step.
 
     Args:
@@ -241,9 +241,9 @@ def seam_energy(image: Tensor, tiles: Sequence[Tile]) -> float:
     at, beside = 0.0, 0.0
     for tile in tiles:
         top, bottom, left, right = tile.output
-        for part, line in ((image[..., left:right], top), (image[..., top:bottom, :].mT, left)):
-            if 8 <= line <= part.shape[-2] - 8:
-                steps = part[..., line - 8 : line + 8, :].double().diff(dim=-2).square()
+        for region, line in ((image[..., left:right], top), (image[..., top:bottom, :].mT, left)):
+            if 8 <= line <= region.shape[-2] - 8:
+                steps = region[..., line - 8 : line + 8, :].double().diff(dim=-2).square()
                 steps = steps.sum(dim=(0, 1, 3))
                 at += steps[[6, 7, 8]].mean().item()
                 beside += steps[[0, 1, 13, 14]].mean().item()

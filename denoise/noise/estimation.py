@@ -9,7 +9,7 @@ from torch import Tensor
 from denoise.noise.synthetic import sigma_to_unit
 
 Images = TypeVar("Images", Tensor, np.ndarray)
-WINDOW = 1024  # pixels; larger images are judged by their centre
+WINDOW = 1024  # pixels; of larger images the centre is used
 
 
 def model_sigma(noisy: Tensor, sigma: float | None) -> Tensor:

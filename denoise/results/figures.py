@@ -14,7 +14,7 @@ from denoise.evaluation.evaluate import ImageKey, Scores
 from denoise.metrics import quantize
 
 WINDOW = 64  # side of a crop in pixels
-MAX_ERROR = 32  # grey levels; the error map shows more as its last colour
+MAX_ERROR = 32  # grey levels; larger errors have the last colour of the map
 COLORMAP = ((0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))
 FRAME_COLORS = {"largest": (213, 94, 0), "smallest": (0, 114, 178)}  # colours of the two windows
 
@@ -164,10 +164,10 @@ def example(
     crops = {}
     for name, index in (("largest", means.argmax()), ("smallest", means.argmin())):
         top, left = (4 * step for step in divmod(int(index), means.shape[1]))
-        part = (0, slice(None), slice(top, top + height), slice(left, left + width))
+        region = (0, slice(None), slice(top, top + height), slice(left, left + width))
         panels = {"noisy": noisy, "restored": restored.nan_to_num(), "clean": clean}
-        pictures = {name: to_pil(image[part]) for name, image in panels.items()}
-        pictures["error"] = error_map(error[part][0])
+        pictures = {name: to_pil(image[region]) for name, image in panels.items()}
+        pictures["error"] = error_map(error[region][0])
         crops[name] = Crop(top, left, means.flatten()[index].item() * 255, pictures)
         _frame(whole, (left, top, left + width - 1, top + height - 1), FRAME_COLORS[name])
     whole.thumbnail((480, 480))

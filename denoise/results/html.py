@@ -1,4 +1,4 @@
-"""HTML and inline SVG from the templates beside this file, which escape what they are given."""
+"""HTML and inline SVG from the templates beside this file, which escape all values."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -24,7 +24,7 @@ def model_card(
     complexity: Complexity,
     export: Mapping[str, Any],
 ) -> str:
-    """Return the card of a model; nothing is asked of the network.
+    """Return the card of a model, without access to the network.
 
     Args:
         net: The model.
@@ -41,7 +41,7 @@ def model_card(
         training=_training(config, results),
         results=results,
         noise=describe(config.get("noise", "")),
-        kind={1: "grey", 3: "colour"}.get(backbone["in_channels"], "multi-channel"),
+        colour={1: "grey", 3: "colour"}.get(backbone["in_channels"], "multi-channel"),
         channels=backbone["in_channels"],
         sigma_map=net.sigma_map,
         global_layers=net.global_layers(),
@@ -51,13 +51,13 @@ def model_card(
     return f"{card}\n"
 
 
-def describe(part: Any) -> str:
-    """Return the option or class that a part of a config names, with its own options."""
-    if not isinstance(part, Mapping):
-        return f"{part}"
-    target = str(part.get("_target_", "")).split(".")
+def describe(node: Any) -> str:
+    """Return the option or class that a node of a config names, with its own options."""
+    if not isinstance(node, Mapping):
+        return f"{node}"
+    target = str(node.get("_target_", "")).split(".")
     name = target[-2] if target[:2] == ["denoise", "attention"] else target[-1]
-    options = {key: describe(value) for key, value in part.items() if not key.startswith("_")}
+    options = {key: describe(value) for key, value in node.items() if not key.startswith("_")}
     listed = ", ".join(f"{key}={value}" for key, value in options.items())
     return f"{name} ({listed})" if listed else name
 

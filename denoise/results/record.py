@@ -1,4 +1,4 @@
-"""results.json: the scores of a run, with what is needed to trust or repeat them."""
+"""results.json: the scores of a run, with its environment and command."""
 
 import json
 import platform
@@ -38,7 +38,7 @@ class Training(TypedDict):
 
 
 class Run(TypedDict):
-    """What was run: overrides of the config, protocol, model, and the seconds it took."""
+    """A run: overrides of the config, protocol, model, and the seconds it took."""
 
     overrides: list[str]
     protocol: str

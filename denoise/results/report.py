@@ -85,7 +85,7 @@ def write_report(folder: Path, results: Results, best_and_worst: BestAndWorst) -
         max_error=MAX_ERROR,
     )
     path = folder / "index.html"
-    path.write_text(html, encoding="utf-8", errors="replace")  # names of files can be any bytes
+    path.write_text(html, encoding="utf-8", errors="replace")  # file names may hold any bytes
     return path
 
 
@@ -137,7 +137,7 @@ def _sigma(value: float | str | None, rows: Sequence[Row] | Sequence[Mean]) -> l
 
 def _charts(means: Sequence[Mean], methods: Sequence[str]) -> list[Chart]:
     """Return a chart of PSNR over sigma for every set."""
-    denoisers = [method for method in methods if method != "noisy"]  # it would flatten the others
+    denoisers = [method for method in methods if method != "noisy"]  # it would compress the scale
     classes = {method: f"hue{i % 5}" for i, method in enumerate(denoisers)} | {METHOD: "ours"}
     charts = []
     for name in _unique(mean["set"] for mean in means):
@@ -165,12 +165,12 @@ def _examples(folder: Path, best_and_worst: BestAndWorst) -> list[dict[str, Any]
     """Save the pictures of every example and return what the template shows of them."""
     groups: list[dict[str, Any]] = []
     for (name, sigma), examples in best_and_worst.examples.items():
-        half = (len(examples) + 1) // 2
+        middle = (len(examples) + 1) // 2
         shown = []
-        for kind, chosen in (("worst", examples[:half]), ("best", examples[: half - 1 : -1])):
+        for rank, chosen in (("worst", examples[:middle]), ("best", examples[: middle - 1 : -1])):
             for number, example in enumerate(chosen, 1):
-                stem = f"{len(groups) + 1}-{kind}-{number}"  # an image's name may be no file name
-                badge = f"{kind} {number}" if len(examples) > 1 else ""
+                stem = f"{len(groups) + 1}-{rank}-{number}"  # names may hold slashes
+                badge = f"{rank} {number}" if len(examples) > 1 else ""
                 shown.append({"badge": badge, "example": example, **_save(folder, stem, example)})
         title = name if sigma is None else f"{name}, sigma {sigma:g}"
         groups.append({"title": title, "shown": shown})

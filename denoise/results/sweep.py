@@ -1,4 +1,4 @@
-"""The table of a sweep, made from the results.json of its runs."""
+"""The table of a sweep, from the results.json of its runs."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,9 @@ def write_summary(folder: Path) -> list[dict[str, str]]:
     rows = sweep_rows(folder)
     shared = set.intersection(*(set(row["overrides"]) for row in rows)) if len(rows) > 1 else set()
     for row in rows:
-        row["overrides"] = " ".join(word for word in row["overrides"] if word not in shared)
+        row["overrides"] = " ".join(
+            override for override in row["overrides"] if override not in shared
+        )
     write_csv(folder / "summary.csv", rows)
     texts = [{name: _text(name, value) for name, value in row.items()} for row in rows]
     (folder / "summary.md").write_text(markdown(texts))

@@ -44,7 +44,7 @@ def complexity_texts(model: Complexity) -> dict[str, str]:
 
 
 def giga(count: int) -> str:
-    """Write a count in thousands of millions."""
+    """Format a count in units of 10^9."""
     return f"{count / 1e9:.2f} G"
 
 

@@ -1,4 +1,4 @@
-"""Choice of the checkpoint that a training run continues from."""
+"""Find the checkpoint that a training run continues from."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -20,7 +20,7 @@ Config = dict[str, Any]
 
 
 class ForeignError(CheckpointError):
-    """A plain and complete weights file that is of another project."""
+    """A valid weights file of another project."""
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -41,9 +41,8 @@ def load_model(path: str | Path) -> tuple[nn.Module, Config]:
     """Load a model of this project, or a published Restormer, in evaluation mode with its config.
 
     Args:
-        path: a checkpoint of denoise train, of which the averaged weights are taken if it has any;
-            an exported folder or its model.safetensors; weights as Restormer's authors publish
-            them.
+        path: a checkpoint of denoise train, with its averaged weights if it has any; an exported
+            folder or its model.safetensors; weights as Restormer's authors publish them.
 
     Raises:
         CheckpointError: if the file is none of these, its config names anything but parts of a

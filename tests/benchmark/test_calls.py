@@ -3,7 +3,7 @@
 import torch
 from harness import make
 
-from denoise.benchmark.calls import half, image, inference, training
+from denoise.benchmark.calls import Bfloat16Autocast, image, inference, training
 
 
 def test_calls_run_forward_and_backward():
@@ -14,4 +14,4 @@ def test_calls_run_forward_and_backward():
     assert not inference(mixer, x)().requires_grad
     training(mixer, x)()
     assert all(p.grad is not None for p in mixer.parameters())
-    assert half(mixer)(x).dtype == torch.bfloat16
+    assert Bfloat16Autocast(mixer)(x).dtype == torch.bfloat16

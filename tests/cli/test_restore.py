@@ -200,7 +200,7 @@ def test_what_cannot_be_written_is_not_restored(
     [
         (["input=missing.png", "output=x.png"], "missing.png"),
         (["input=photo.png", "output=x.png", "memory=much"], "'much'"),
-        (["input=photo.png", "output=x.png", "memory=2"], "2 is not a size of memory such as 2GiB"),
+        (["input=photo.png", "output=x.png", "memory=2"], "2 is not a size such as 2GiB"),
         (["input=photo.png", "output=x.png", "memory=1MiB"], "memory=1MiB, but the program alone"),
         (["input=photo.png", "output=x.png", "sigma=nan"], "sigma=nan is not a strength of noise"),
         (["input=photo.png", "output=x.png", "sigma=-5"], "sigma=-5 is not a strength of noise"),

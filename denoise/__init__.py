@@ -5,8 +5,8 @@
     model = denoise.load("best.ckpt")
     restored = model(noisy)
 
-Conventions of the whole package. Images are float tensors in [0, 1] of shape (B, C, H, W); the
-words are `noisy`, `clean` and `restored`. The strength of noise, `sigma`, is a standard deviation
+Conventions of the whole package. Images are float tensors in [0, 1] of shape (B, C, H, W); they
+are named `noisy`, `clean` and `restored`. The strength of noise, `sigma`, is a standard deviation
 in grey levels of 0-255 in every config and every signature; only `denoise.noise` converts it.
 Shape letters: B batch, C channels, H height, W width, N heads, D width of a head, T tokens. Metrics
 are per image, of shape (B,). Everything random takes a generator.

@@ -27,6 +27,8 @@ PRIVATE_WORDS = {
     "blockers", "by_tiles", "at_once", "fastest", "refusal", "to_unit", "photographed",
     "Extremes", "conclude", "handover", "keep_freed_memory", "configure", "check_kinds",
     "Facts", "Reach", "Peer", "literal", "steered", "framed", "_Squash", "lot",
+    "around", "deep", "form", "forms", "half", "halves", "here", "kind", "kinds", "made", "maker",
+    "piece", "place", "places", "told", "why", "word", "words",
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-r"""ACmix: local attention and a convolution made from the same projections.
+r"""ACmix: local attention and a convolution of the same projections.
 
 .. math::
 
@@ -28,7 +28,7 @@ class ACmix(Mixer):
 
     Departs from the official code, whose positions change meaning with the image's size and whose
     border is reflected: here a bias for each offset and head is learned and nothing outside the
-    image is attended to. One projection makes queries, keys and values.
+    image is attended to. One projection computes queries, keys and values.
 
     Args:
         dim: channels.

@@ -78,8 +78,8 @@ class NeighborhoodAttention(Mixer):
         qkv, bias, k = self.qkv(x), self.position_bias, self.kernel_size
         request = qkv, self.num_heads, bias is not None, k * self.dilation
         name = select_backend(*request) if self.backend == "auto" else self.backend
-        if why := unsupported_reason(name, *request):
-            raise ValueError(why)
+        if reason := unsupported_reason(name, *request):
+            raise ValueError(reason)
         if bias is None:
             bias = qkv.new_zeros(self.num_heads, 2 * k - 1, 2 * k - 1)
         return self.proj(local_attention(qkv, bias, k, self.dilation, "shift", BACKENDS[name]))

@@ -5,7 +5,7 @@ r"""Patch attention: tokens of p x p pixels attend to all tokens.
    t = P x + \operatorname{dw}_{3 \times 3} * P x, \qquad u_a = \sum_b
    \operatorname{softmax}_b(q_a^\top k_b / \sqrt{D}) v_b, \qquad y = U u
 
-:math:`P` makes one token of p x p pixels, :math:`U` writes p x p pixels from one token, each with
+:math:`P` maps p x p pixels to one token, :math:`U` maps a token to p x p pixels, each with
 weights of its own: a constant image comes out with a grid.
 """
 

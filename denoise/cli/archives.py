@@ -70,14 +70,14 @@ def fetch(name: str, source: Source, data_dir: Path) -> str:
     return f"{name}: {source.files} files in {folder}{digest}"
 
 
-def _resume(part: Path, url: str, output: str, pooch_: object) -> None:
+def _resume(partial_file: Path, url: str, output: str, pooch_: object) -> None:
     """Download to a partial file, from where it ends, and rename it once it is complete."""
-    start = part.stat().st_size if part.exists() else 0
+    start = partial_file.stat().st_size if partial_file.exists() else 0
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     with requests.get(url, headers=headers, stream=True, timeout=60) as response:
         if start and response.status_code == 416:  # it is complete, or of another file
-            part.unlink()
-            return _resume(part, url, output, pooch_)
+            partial_file.unlink()
+            return _resume(partial_file, url, output, pooch_)
         response.raise_for_status()
         start = start if response.status_code == 206 else 0
         left = response.headers.get("Content-Length")
@@ -85,7 +85,7 @@ def _resume(part: Path, url: str, output: str, pooch_: object) -> None:
         console = Console(stderr=True)
         columns = (*progress.Progress.get_default_columns(), progress.DownloadColumn())
         bar = progress.Progress(*columns, console=console, disable=not console.is_terminal)
-        with bar, part.open("ab" if start else "wb") as file:
+        with bar, partial_file.open("ab" if start else "wb") as file:
             task = bar.add_task(url.rpartition("/")[2], total=total, completed=start)
             try:
                 for chunk in response.iter_content(
@@ -95,7 +95,7 @@ def _resume(part: Path, url: str, output: str, pooch_: object) -> None:
                     bar.advance(task, len(chunk))
             except requests.RequestException as error:
                 raise OSError(f"{url} broke off: the same command continues it") from error
-    part.replace(output)
+    partial_file.replace(output)
 
 
 def _unpack(archive: Path, source: Source, folder: Path) -> None:

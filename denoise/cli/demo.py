@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,11 @@ def build(config: DictConfig, folder: Path) -> Any:
         )
         return (before, after), "<br>".join(lines), after
 
+    return _layout(gradio, run, list(models), photographs(folder))
+
+
+def _layout(gradio: Any, run: Callable[..., tuple], models: list[str], examples: list[str]) -> Any:
+    """Lay out the page, whose button calls `run` with path, noise, sigma and model."""
     with gradio.Blocks(title="denoise") as page:
         gradio.Markdown("# denoise\nDrop a picture, add noise or leave it, and compare.")
         with gradio.Row():
@@ -102,9 +108,9 @@ def build(config: DictConfig, folder: Path) -> Any:
                 picture = gradio.Image(type="filepath", label="picture", height=260)
                 noise = gradio.Dropdown([NONE, *options("noise")], value="gaussian", label="noise")
                 sigma = gradio.Slider(0, 75, 25, step=1, label="sigma, in grey levels of 255")
-                model = gradio.Dropdown(list(models), value=next(iter(models)), label="model")
+                model = gradio.Dropdown(models, value=models[0], label="model")
                 button = gradio.Button("Denoise", variant="primary")
-                gradio.Examples(photographs(folder), picture, label="photographs")
+                gradio.Examples(examples, picture, label="photographs")
             with gradio.Column(scale=2):
                 slider = gradio.ImageSlider(label="before | after", height=560, type="filepath")
                 report_text = gradio.Markdown()

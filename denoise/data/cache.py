@@ -50,20 +50,20 @@ def decode(
         return _partition(outcomes)
     store = Path(cache_dir).expanduser() / _key(files, channels, on_error)
     if not store.exists():
-        held, size = [], 0
+        read, size = [], 0
         for outcome in outcomes:
-            held.append(outcome)
+            read.append(outcome)
             size += getattr(outcome[1], "nbytes", 0)
             if size > memory_limit * 2**20:
                 break
         else:
-            return _partition(held)
+            return _partition(read)
         try:
-            _write(store, chain(held, outcomes))
+            _write(store, chain(read, outcomes))
         except OSError as error:
             raise ValueError(
                 f"the images exceed memory_limit={memory_limit:g} and cannot be cached in "
-                f"{cache_dir} ({error.strerror}): raise memory_limit (MiB) or make room there"
+                f"{cache_dir} ({error.strerror}): raise memory_limit (MiB) or free space there"
             ) from error
     return _partition(_open(store, files))
 

@@ -1,4 +1,4 @@
-"""Protocols: how the noisy input of an evaluation is made, and how the output is scored.
+"""Protocols: how noise is added for an evaluation, and how the output is scored.
 
 All images of one shape get the same noise field: published numbers depend on it. A protocol with
 `needs_sigma` runs once for every noise level, another runs once with sigma None.

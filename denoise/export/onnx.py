@@ -56,8 +56,8 @@ def write_onnx(program: ExportedProgram, spec: ModelSpec, path: Path) -> Run:
     )
 
     def run(*tensors: Tensor) -> Tensor:
-        given = {name: tensor.numpy() for name, tensor in zip(names, tensors, strict=True)}
-        return torch.from_numpy(session.run(None, given)[0])
+        inputs = {name: tensor.numpy() for name, tensor in zip(names, tensors, strict=True)}
+        return torch.from_numpy(session.run(None, inputs)[0])
 
     return run
 

@@ -63,10 +63,10 @@ class Model:
 
     def __call__(self, noisy: np.ndarray, sigma: float | None) -> np.ndarray:
         """Restore (B, C, H, W) in [0, 1]; sigma in grey levels."""
-        given = {"noisy": noisy}
+        inputs = {"noisy": noisy}
         if self.takes_sigma:
-            given["sigma"] = np.full(len(noisy), sigma, np.float32)
-        return self.session.run(None, given)[0]
+            inputs["sigma"] = np.full(len(noisy), sigma, np.float32)
+        return self.session.run(None, inputs)[0]
 
 
 def restore(

@@ -78,8 +78,8 @@ def trace(net: Restormer, channels: int) -> ExportedProgram:
             )
     except Exception as error:
         raise ExportError(f"torch.export fails: {first_line(error)}") from error
-    given = _placeholder(program).meta["val"].shape
-    fixed = [str(given[axis]) for axis in (0, 2, 3) if isinstance(given[axis], int)]
+    traced_shape = _placeholder(program).meta["val"].shape
+    fixed = [str(traced_shape[axis]) for axis in (0, 2, 3) if isinstance(traced_shape[axis], int)]
     if fixed:
         raise ExportError(f"torch.export fixes one size: {', '.join(fixed)}")
     for node in program.graph.nodes:

@@ -123,8 +123,8 @@ class Restorer:
         H, W, C = pixels.shape
         warnings = []
         if self.channels != C:
-            kinds = {1: "grey", 3: "RGB"}
-            warnings.append(f"a {kinds[C]} image through a net for {kinds[self.channels]} ones")
+            colours = {1: "grey", 3: "RGB"}
+            warnings.append(f"a {colours[C]} image through a net for {colours[self.channels]} ones")
         if sigma is not None and not (isinstance(sigma, int | float) and 0 <= sigma < math.inf):
             raise ValueError(f"sigma={sigma} is not a strength of noise: give a number from 0")
         level = None if sigma is None else torch.full((self._batch(C),), sigma, device=self.device)
@@ -196,12 +196,12 @@ class Restorer:
         """Choose the tiles: (tiles, tile size, overlap, deviation)."""
         H, W, C = pixels.shape
         images = self._batch(C)
-        held = 2 * pixels.nbytes
-        left = int((self.memory - held) / RSS_FACTOR) // images
+        pixel_bytes = 2 * pixels.nbytes
+        left = int((self.memory - pixel_bytes) / RSS_FACTOR) // images
         if left <= 0:
             raise ValueError(
                 f"of the memory {self.memory / 2**20:.0f} MiB are left, and the pixels alone take "
-                f"{held / 2**20:.0f}: give more"
+                f"{pixel_bytes / 2**20:.0f}: give more"
             )
         multiple = self.limits.size_multiple
         if self._peak is None:

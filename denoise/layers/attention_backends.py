@@ -47,7 +47,7 @@ def flex_attention_2d(qkv: Tensor, bias: Tensor, kernel: tuple[int, int], border
 
 @cache
 def _compiled(device: str) -> Any:
-    # Uncompiled, as after too many sizes, it makes the full table of pixels by pixels.
+    # Uncompiled, as after too many sizes, it allocates the full table of pixels by pixels.
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 64)
     # With dynamic sizes the code that torch 2.15 writes for a CPU does not compile.
     return torch.compile(flex_attention, dynamic=False if device == "cpu" else None)

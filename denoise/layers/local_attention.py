@@ -1,4 +1,4 @@
-"""Attention to the pixels around each, for all mixers that need it: borders and dilation."""
+"""Local attention with any border and dilation, for all mixers that use it."""
 
 from collections.abc import Callable
 from itertools import product

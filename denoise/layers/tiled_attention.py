@@ -1,4 +1,4 @@
-"""Attention of every pixel to the pixels around it, by tiles of queries that share their keys."""
+"""Local attention by tiles of queries that share their keys."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""Attention of every pixel to the pixels around it, as compilers can trace it."""
+"""Local attention in operations that compilers can trace."""
 
 import torch.nn.functional as F
 from torch import Tensor

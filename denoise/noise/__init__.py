@@ -1,1 +1,1 @@
-"""Noise: synthetic kinds and the estimation of its strength."""
+"""Noise: synthetic models and the estimation of its strength."""

@@ -158,13 +158,13 @@ class Correlated(Noise):
 
 
 def _bounds(name: str, strength: Strength) -> tuple[float, float]:
-    least, most = LIMITS[name]
+    minimum, maximum = LIMITS[name]
     pair = [strength] * 2 if isinstance(strength, int | float) else list(strength or ())
     numbers = len(pair) == 2 and all(isinstance(value, int | float) for value in pair)
-    if not numbers or not least <= pair[0] <= pair[1] <= most:
+    if not numbers or not minimum <= pair[0] <= pair[1] <= maximum:
         raise ValueError(
             f"{name}={strength}: expected a number or a pair [low, high], "
-            f"{least} <= low <= high <= {most}"
+            f"{minimum} <= low <= high <= {maximum}"
         )
     return pair[0], pair[1]
 

@@ -32,7 +32,7 @@ def published_model(contents: Mapping[str, Any]) -> tuple[dict[str, Tensor], dic
     bias = blocks[0] + "attn.qkv.bias" in state
     centred = blocks[0] + "norm1.body.bias" in state
     hidden = [state[block + "ffn.project_in.weight"].shape[0] // 2 for block in blocks]
-    parts: dict[str, dict[str, Any]] = {
+    components: dict[str, dict[str, Any]] = {
         "attention": {"_target_": "denoise.attention.mdta.MDTA", "bias": bias},
         "norm": {"_target_": f"denoise.norm.LayerNorm{'' if centred else 'BiasFree'}"},
         "feedforward": {
@@ -43,7 +43,7 @@ def published_model(contents: Mapping[str, Any]) -> tuple[dict[str, Tensor], dic
     }
     backbone = {
         "_target_": "denoise.backbone.restormer.Restormer",
-        **{name: part | {"_partial_": True} for name, part in parts.items()},
+        **{name: component | {"_partial_": True} for name, component in components.items()},
         "in_channels": in_channels,
         "out_channels": state["output.weight"].shape[0],
         "dim": dim,

@@ -65,7 +65,7 @@ def check_targets(node: Any) -> None:
         target = node.get("_target_")
         if target is not None and not _is_part(target):
             raise CheckpointError(
-                f"its config names {target!r}, which is not a part of a network here"
+                f"its config names {target!r}, which is not a part of a network of this package"
             )
         for value in node.values():
             check_targets(value)

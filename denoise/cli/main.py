@@ -18,7 +18,7 @@ def main() -> None:
         sys.exit(f"error: there is no command {name}: choose one of {', '.join(_names())}")
     else:
         module = importlib.import_module(f"denoise.cli.{command}")
-        # A file that runs by itself: Lightning starts the processes of further devices with it.
+        # An executable file: Lightning starts the processes of further devices with it.
         sys.argv = [str(module.__file__), *arguments]
         module.main()
 

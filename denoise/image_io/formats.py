@@ -1,4 +1,4 @@
-"""The image formats that are read and written, and what each can hold."""
+"""The image formats that are read and written, and the limits of each."""
 
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -7,14 +7,14 @@ from PIL import Image
 
 
 class Format(NamedTuple):
-    """What files of a format can hold.
+    """Limits of the files of a format.
 
     Args:
-        suffixes: Of its file names.
-        bits: The most of a channel.
-        alpha: Whether there is transparency.
-        metadata: Fields of `Metadata` that are kept.
-        max_side: The most pixels of height and width.
+        suffixes: Suffixes of its file names.
+        bits: Largest bit depth of a channel.
+        alpha: Whether it supports transparency.
+        metadata: Fields of `Metadata` that it keeps.
+        max_side: Largest height and width in pixels.
     """
 
     suffixes: tuple[str, ...]

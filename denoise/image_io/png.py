@@ -1,4 +1,4 @@
-"""What Pillow does not do with PNG files: their chunks one by one, and 16 bits a channel."""
+"""PNG files beyond what Pillow supports: their chunks, and 16 bits a channel."""
 
 import io
 import mmap

@@ -74,7 +74,7 @@ def peak_of(function: Callable[[], Any], device: torch.device | str = "cpu") -> 
     """Run a function and return the peak bytes of tensors beyond those held before.
 
     Args:
-        function: what to run; what it returns is dropped.
+        function: called without arguments; its result is dropped.
         device: device of the memory; on a CPU torch's allocations are counted by its profiler.
     """
     device = torch.device(device)

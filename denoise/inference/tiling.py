@@ -123,7 +123,7 @@ def read(image: Tensor | Read, box: Box, size: tuple[int, int]) -> Tensor:
 
     Args:
         image: see `restore_tiled`.
-        box: what to read.
+        box: the rectangle.
         size: height and width of the image.
     """
     rows, columns = reflect_index(*box[:2], size[0]), reflect_index(*box[2:], size[1])
@@ -236,7 +236,7 @@ def seam_energy(image: Tensor, tiles: Sequence[Tile]) -> float:
 
     Args:
         image: restored, (B, C, H, W).
-        tiles: what it was restored by.
+        tiles: the tiles that it was restored by.
     """
     at, beside = 0.0, 0.0
     for tile in tiles:

@@ -12,7 +12,6 @@ from denoise.benchmark.calls import Factory, image, inference, training
 from denoise.benchmark.timing import Row, compare
 
 ROOT = Path(__file__).parents[2]  # holds the package
-STARTED = "DENOISE_BENCHMARK_STARTED"  # seconds since 1970, for the process that is timed
 
 
 def train(make: Factory, rounds: int) -> dict[str, list[Row]]:
@@ -24,7 +23,10 @@ def train(make: Factory, rounds: int) -> dict[str, list[Row]]:
     """
     seconds = []
     for _ in range(max(2, rounds // 2)):
-        out = _run("+callbacks.first._target_=denoise.training.first_step.ExitAfterFirstStep")
+        out = _run(
+            "+callbacks.first._target_=denoise.training.first_step.ExitAfterFirstStep",
+            f"+callbacks.first.started={time.time()}",
+        )
         found = re.search(r"first step after ([\d.]+) s", out)
         if found is None:
             raise RuntimeError(f"denoise train took no step: {out[-500:]}")
@@ -64,7 +66,7 @@ def train(make: Factory, rounds: int) -> dict[str, list[Row]]:
 
 def _run(*overrides: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {STARTED: str(time.time()), "PYTHONPATH": str(ROOT)}
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-m", "denoise.cli.train", f"hydra.run.dir={folder}"]
         command += ["trainer.max_time=null", "pictures=false", *overrides]
         done = subprocess.run(

@@ -51,8 +51,12 @@ class DenoisingModel:
             The restored image: type, shape and dtype of `noisy`, and for a tensor its device.
 
         Raises:
-            ValueError: if the shape, dtype, channels or sigma do not fit.
+            ValueError: if the type, shape, dtype, channels or sigma do not fit.
         """
+        if not isinstance(noisy, (np.ndarray, Tensor)):
+            raise ValueError(
+                f"{type(noisy).__name__} is not an image: give a NumPy array or a tensor"
+            )
         if 0 in noisy.shape:
             raise ValueError(f"image of shape {tuple(noisy.shape)} is empty")
         if isinstance(noisy, np.ndarray):

@@ -8,6 +8,7 @@ import pytest
 import torch
 from harness import ROOT, randomize
 from harness import options as group_options
+from PIL import Image
 from runs import plain, save
 
 import denoise
@@ -192,3 +193,8 @@ def test_import_is_instant_and_works_from_any_folder(tmp_path):
     env = {"PYTHONPATH": str(ROOT), "PATH": "", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(run, cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
     assert done.stdout == "(5, 7) derf\n"
+
+
+def test_a_picture_of_pillow_is_told_what_to_become(models):
+    with pytest.raises(ValueError, match="Image is not an image: give a NumPy array or a tensor"):
+        models["colour"](Image.new("RGB", (8, 8)))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from denoise.cli.compose import CONFIGS, compose_config
 from denoise.cli.compose import options as list_options
 from denoise.cli.errors import explain
+from denoise.errors import first_line
 from denoise.inference.channels import to_image_channels, to_model_channels
 from denoise.noise.estimation import model_sigma
 from denoise.option_checks import check_choice
@@ -136,7 +137,7 @@ def build(
     try:
         return instantiate(compose_config(*arguments).backbone, _convert_="all")
     except Exception as error:
-        message = explain(error, "train", arguments)
-        if message is None:
-            raise
-        raise ValueError(message) from error
+        known = explain(error, "train", arguments)
+        raise ValueError(
+            known or f"{' '.join(arguments)}: {first_line(error.__cause__ or error)}"
+        ) from error

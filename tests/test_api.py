@@ -158,8 +158,9 @@ def test_build_makes_what_train_starts_from():
         ({"feedforward": "none"}, "Could not find 'feedforward/none'"),
         ({"backbone.dims": 8}, r"there is no option 'backbone\.dims'; backbone has: .*dim"),
         ({"backbone.downsample": "max"}, "downsample=max"),
+        ({"channels": "three"}, 'channels="three": '),
     ],
-    ids=["group", "other group", "option", "value"],
+    ids=["group", "other group", "option", "value", "type"],
 )
 def test_build_names_what_is_wrong(overrides, message):
     with pytest.raises(ValueError, match=message) as error:

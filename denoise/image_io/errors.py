@@ -1,5 +1,6 @@
 """The error of an image file, in one line with a remedy."""
 
+import re
 import struct
 import warnings
 from collections.abc import Iterator
@@ -29,7 +30,8 @@ def wrap_errors(path: Path, remedy: str) -> Iterator[None]:
     except PermissionError:
         raise ImageError(f"{path} may not be read by you: change its permissions") from None
     except Exception as error:  # decoders raise anything on damaged or hostile bytes
-        reason = " ".join(str(error).replace(str(path), "file").split())
+        reason = re.sub(r" (file )?<_io\.\w+ name=.*?>", " file", str(error))  # as Pillow names it
+        reason = " ".join(reason.replace(str(path), "file").split())
         if isinstance(error, LookupError | struct.error):  # worded for programmers
             reason = "the file is damaged"
         elif " " not in reason:

@@ -15,22 +15,22 @@ def find_images(folder: Path, public: str) -> dict[str, Path]:
 
     Args:
         folder: Searched as by `list_images`.
-        public: The public set that a user without the folder could fetch.
+        public: The public set that a user without the folder could fetch; empty for none.
 
     Raises:
         ValueError: If the folder is missing or holds no image.
     """
     folder = folder.expanduser()
     if not folder.is_dir():
+        fetch = f", or, if it is a public set, get it with `denoise fetch-data {public}`"
         raise ValueError(
-            f"no folder {folder}: say where your images are with data_dir=..., or, if it is a "
-            f"public set, get it with `denoise fetch-data {public}`"
+            f"no folder {folder}: say where your images are with data_dir=...{fetch * bool(public)}"
         )
     paths = list_images(folder)
     if not paths:
+        fetch = f"; a public set comes with `denoise fetch-data {public}`" * bool(public)
         raise ValueError(
-            f"no image in folder {folder}: it needs {', '.join(sorted(SUFFIXES))} files; a public "
-            f"set comes with `denoise fetch-data {public}`"
+            f"no image in folder {folder}: it needs {', '.join(sorted(SUFFIXES))} files{fetch}"
         )
     stems = [path.with_suffix("").as_posix() for path in paths]
     if len(set(stems)) < len(stems):  # a.jpg beside a.png

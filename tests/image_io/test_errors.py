@@ -15,6 +15,10 @@ from denoise.image_io.errors import ImageError, wrap_errors
         (KeyError("tag 256"), "a.png cannot be read (the file is damaged): fix it"),
         (struct.error("unpack requires"), "a.png cannot be read (the file is damaged): fix it"),
         (MemoryError(), "a.png cannot be read (MemoryError): fix it"),
+        (
+            OSError("cannot identify image file <_io.BufferedReader name='a.png'>"),
+            "a.png cannot be read (cannot identify image file): fix it",
+        ),
         (OSError("a.png:\n  broken  data"), "a.png cannot be read (file: broken data): fix it"),
         (ImageError("as it is"), "as it is"),
     ],

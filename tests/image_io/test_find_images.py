@@ -33,3 +33,7 @@ def test_missing_and_empty_folders_name_the_remedy(tmp_path, monkeypatch):
         ValueError, match=r"no image in folder .*\.webp files; .*denoise fetch-data set"
     ):
         find_images(Path("~"), "set12")
+    with pytest.raises(ValueError, match=r"no folder .*data_dir=\.\.\.$"):
+        find_images(Path("~/gone"), "")
+    with pytest.raises(ValueError, match=r"files$"):
+        find_images(Path("~"), "")

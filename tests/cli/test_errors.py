@@ -21,7 +21,7 @@ from denoise.cli.errors import exit_with_error, explain
         ("data@train=folder", r"train\.folder\.path=\.\.\."),
         ("sigma=-3", "sigma=-3"),
         ("sigma=[15", r"sigma=\[15"),
-        ("data_dir=nowhere data@val=bsd32", "nowhere/bsd32.*fetch_data"),
+        ("data_dir=nowhere data@val=bsd32", "nowhere/bsd32.*fetch-data"),
         ("resume=nothing.ckpt", "nothing.ckpt: no such checkpoint"),
         ("patch=5000", "less than crops of 5000"),
     ],

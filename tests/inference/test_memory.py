@@ -80,7 +80,7 @@ def test_peak_of_a_known_function():
     ],
 )
 def test_the_line_is_what_a_run_takes(attention):
-    """Measured when written: 1.00 to 1.33 of it, 1.33 where small tiles take more a pixel."""
+    """Measured when written: 1.00 to 1.33, PVT 1.56; small tiles may take more a pixel."""
     net = backbone(f"attention={attention}")
     line = fit(net)
     # PVT's strided kernels, reordered once whatever the image, count on top of the pixels: 1.56.

@@ -6,7 +6,8 @@ import torch
 from skimage.data import chelsea
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from denoise.metrics import psnr, quantize, ssim
+from denoise.inference.memory import peak_of
+from denoise.metrics import TILE, psnr, quantize, ssim
 
 
 def pair(channels, dtype, size=(61, 83)):
@@ -45,6 +46,24 @@ def test_both_agree_with_scikit_image_per_image(channels, dtype):
     expected = [skimage_ssim(*images) for images in zip(restored, clean, strict=True)]
     np.testing.assert_allclose(ssim(restored, clean), expected, atol=1e-6, rtol=0)
     assert psnr(restored, clean).dtype == ssim(restored, clean).dtype == dtype
+
+
+@pytest.mark.parametrize("size", [(TILE, TILE + 1), (TILE + 10, 2 * TILE + 11), (11, TILE + 20)])
+def test_windows_do_not_show(size):
+    clean = torch.rand(1, 1, *size, generator=torch.Generator().manual_seed(0))
+    restored = clean.sqrt()
+    psnr_of_all = -10 * (restored - clean).square().mean().log10()
+    assert psnr(restored, clean).item() == pytest.approx(psnr_of_all.item(), abs=1e-4)
+    assert ssim(restored, clean).item() == pytest.approx(
+        skimage_ssim(restored[0], clean[0]), abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim])
+def test_memory_does_not_grow_with_the_image(metric):
+    """The whole image took 382 MiB a megapixel."""
+    image = torch.rand(1, 3, 3 * TILE, 3 * TILE)
+    assert peak_of(lambda: metric(image, image)) < 30 * 2**20
 
 
 @pytest.mark.parametrize("level", [0, 1, 128, 230, 255])

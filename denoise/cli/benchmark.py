@@ -1,6 +1,5 @@
 """Measure speed and memory, interleaved: denoise benchmark suite=[model,attention]."""
 
-import json
 import platform
 from collections.abc import Callable
 from functools import partial
@@ -28,6 +27,7 @@ from denoise.cli.compose import as_list, compose_config, options
 from denoise.cli.hydra_main import hydra_main
 from denoise.malloc import tune_malloc
 from denoise.option_checks import check_choice
+from denoise.plain_text import to_json
 from denoise.properties import Mixer
 from denoise.results.record import environment
 from denoise.results.tables import echo, markdown
@@ -68,9 +68,9 @@ def run(config: DictConfig) -> None:
             out = Path(config.out)
             out.mkdir(parents=True, exist_ok=True)
             stem = name if config.malloc == "tuned" else f"{name}-default-malloc"
-            record = json.dumps({"environment": machine, "tables": tables}, indent=1)
+            record = to_json({"environment": machine, "tables": tables})
             (out / f"{stem}.json").write_text(record + "\n")
-            (out / f"{stem}.md").write_text(text)
+            (out / f"{stem}.md").write_text(text, encoding="utf-8")
             if SCALING in tables:
                 families = {option: one.properties.family for option, one in make.mixers().items()}
                 plot_scaling(tables[SCALING], families, out / "scaling.png")

@@ -23,6 +23,7 @@ from denoise.export.torch_export import (
     write_pt2,
 )
 from denoise.inference import tile_grid
+from denoise.plain_text import to_json
 from denoise.results.model_card import model_card
 from denoise.weights.load import CONFIG, WEIGHTS
 
@@ -81,9 +82,11 @@ def export_model(
             "checks": checks,
             "packages": _packages(),
         }
-        (draft / "model.json").write_text(json.dumps(exported, indent=1) + "\n")
+        (draft / "model.json").write_text(f"{to_json(exported)}\n")
         complexity = model_complexity(net, config["backbone"]["in_channels"])
-        (draft / "README.md").write_text(model_card(net, config, record, complexity, exported))
+        (draft / "README.md").write_text(
+            model_card(net, config, record, complexity, exported), encoding="utf-8"
+        )
         _replace_files(draft, folder)
     return exported
 
@@ -146,10 +149,10 @@ def _write(
 
 def write_runner(folder: Path) -> None:
     """Write run.py, and beside it the tile grid module that it imports."""
-    source, shared = Path(runner.__file__).read_text(), Path(tile_grid.__file__)
+    source, shared = Path(runner.__file__).read_text("utf-8"), Path(tile_grid.__file__)
     package = f"from {tile_grid.__name__} import"
     assert package in source
-    (folder / "run.py").write_text(source.replace(package, f"from {shared.stem} import"))
+    (folder / "run.py").write_text(source.replace(package, f"from {shared.stem} import"), "utf-8")
     shutil.copyfile(shared, folder / shared.name)
 
 

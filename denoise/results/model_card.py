@@ -93,6 +93,7 @@ def _header(config: Mapping[str, Any], results: Mapping[str, Any] | None) -> Mod
         for mean in measured["average"]
         if mean["method"] == METHOD
         for metric, name in METRICS.items()
+        if mean[metric] is not None
     ]
     return ModelCardData(
         license="other",

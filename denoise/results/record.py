@@ -1,6 +1,5 @@
 """results.json: the scores of a run, with its environment and command."""
 
-import json
 import platform
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import torch
 
 from denoise.evaluation.complexity import Complexity
 from denoise.evaluation.evaluate import Mean, Row
+from denoise.plain_text import to_json
 
 PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "kornia", "scikit-image")
 NAME = "results.json"
@@ -74,7 +74,7 @@ def _write(folder: Path, content: Mapping[str, Any]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / NAME
     draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps(content, indent=1) + "\n")
+    draft.write_text(f"{to_json(content)}\n")
     return draft.replace(path)
 
 

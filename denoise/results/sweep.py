@@ -50,4 +50,4 @@ def _text(name: str, value: Any) -> str:
         return f"{value:.{digits}f}"
     if isinstance(value, int):
         return giga(value) if name == "macs" else f"{value:,}"
-    return str(value).replace("|", "\\|").replace("\n", " ")
+    return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")

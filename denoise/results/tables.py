@@ -10,6 +10,7 @@ from rich.table import Table
 
 from denoise.evaluation.complexity import Complexity
 from denoise.evaluation.evaluate import Mean, Row
+from denoise.plain_text import to_cell, utf8
 
 
 def scores(rows: Sequence[Row], means: Sequence[Mean], title: str) -> Table:
@@ -21,7 +22,7 @@ def scores(rows: Sequence[Row], means: Sequence[Mean], title: str) -> Table:
         table.add_column(f"{method}\nPSNR  SSIM", justify="right")
     for name, sigma in dict.fromkeys((mean["set"], mean["sigma"]) for mean in means):
         lines: dict[str, dict[str, str]] = {}
-        labelled: list[tuple[str, Row | Mean]] = [(row["image"], row) for row in rows]
+        labelled: list[tuple[str, Row | Mean]] = [(utf8(row["image"]), row) for row in rows]
         labelled += [(f"average of {mean['images']}", mean) for mean in means]
         for label, row in labelled:
             if (row["set"], row["sigma"]) == (name, sigma):
@@ -54,15 +55,16 @@ def echo(*items: Any) -> None:
     if not console.is_terminal:
         console.width = 160
     for item in items:
-        console.print(item, soft_wrap=isinstance(item, str))
+        text = utf8(item) if isinstance(item, str) else item
+        console.print(text, soft_wrap=isinstance(item, str))
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write rows, whose keys may differ, as comma-separated values."""
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({key: to_cell(value) for key, value in row.items()} for row in rows)
 
 
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -1,6 +1,7 @@
 """The evaluate command: checkpoints of this project, third-party weights, a published score."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -65,6 +66,21 @@ def test_seeded_protocol_needs_no_sigma(command, images, tmp_path):
     assert {path.name for path in (tmp_path / "run").iterdir()} >= {"results.json", "results.csv"}
     assert not (tmp_path / "run" / "report").exists()
     assert not (tmp_path / "run" / "pictures").exists()
+
+
+def test_names_and_scores_of_any_kind_reach_the_files(command, images, tmp_path, capfd):
+    save(tmp_path / "a.ckpt", plain("channels=1"))
+    for name in (b"caf\xe9.png", b"=1+1.png"):
+        os.rename(tmp_path / "images/a.png", os.fsencode(tmp_path / "images") + b"/" + name)
+        words = ("checkpoint=a.ckpt", "sigma=0", "pictures=true", "report=true")
+        command("evaluate", *words, *images)
+        text = (tmp_path / "run/results.json").read_text()
+        found = json.loads(text, parse_constant=pytest.fail)
+        noisy = [row["psnr"] for row in found["images"] if row["method"] == "noisy"]
+        assert noisy == [None, None]  # infinite
+        os.rename(os.fsencode(tmp_path / "images") + b"/" + name, tmp_path / "images/a.png")
+    assert "'=1+1" in (tmp_path / "run/results.csv").read_text()
+    assert "caf\\xe9" in capfd.readouterr().out
 
 
 def test_run_dir_is_made(command, images, tmp_path):

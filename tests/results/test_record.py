@@ -20,6 +20,13 @@ def test_results_are_written_as_they_are(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["results.json"]
 
 
+def test_results_are_strict_json(tmp_path):
+    path = write_results(tmp_path, {"average": [{"psnr": float("inf"), "set": "\udce9"}]})
+    assert json.loads(path.read_text(), parse_constant=pytest.fail) == {
+        "average": [{"psnr": None, "set": "\\xe9"}]
+    }
+
+
 def test_a_file_is_written_completely_or_not_at_all(tmp_path):
     path = write_results(tmp_path, {"protocol": "kair"})
     with pytest.raises(TypeError):

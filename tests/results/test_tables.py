@@ -59,6 +59,19 @@ def test_csv_holds_every_key_that_a_row_has(tmp_path):
         assert list(csv.reader(file)) == [["a", "b"], ["1", ""], ["2.5", "x,y"]]
 
 
+def test_csv_computes_nothing_and_takes_any_name(tmp_path):
+    write_csv(tmp_path / "a.csv", [{"image": "=1+1", "psnr": -1.5}, {"image": "\udce9"}])
+    text = (tmp_path / "a.csv").read_text(encoding="utf-8")
+    assert text == "image,psnr\n'=1+1,-1.5\n\\xe9,\n"
+
+
+def test_any_name_can_be_printed(capsys):
+    echo("\udce9.png", scores([ROWS[0] | {"image": "\udce9"}], averages(ROWS[:1]), ""))
+    shown = capsys.readouterr().out
+    assert shown.startswith("\\xe9.png\n")
+    assert "\\xe9 " in shown.split("\n", 1)[1]
+
+
 def test_markdown():
     rows = [{"name": "a", "x": 0.12345, "n": 1234567}, {"name": "b", "x": 12345.6}]
     assert markdown(rows) == (

@@ -10,6 +10,9 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf
 
+from denoise.cli.run_name import name_of_this_run
+
+OmegaConf.register_new_resolver("run_name", name_of_this_run, replace=True)
 # Inside the package where it is installed, beside it in a checkout.
 CONFIGS = next(
     path for path in (Path(__file__).parents[n] / "configs" for n in (1, 2)) if path.is_dir()

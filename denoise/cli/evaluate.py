@@ -48,6 +48,7 @@ def main(config: DictConfig) -> None:
         observers.append(ComparisonStrips(pictures, protocol.score))
     rows = evaluate(net, sets, protocol, as_list(config.sigma), baselines, device, observers)
     run: Run = {
+        "name": trained.get("run_name", ""),  # of the training; checkpoints before 0.2 have none
         "checkpoint": config.checkpoint,
         "overrides": list(HydraConfig.get().overrides.task),
         "protocol": protocol.name,

@@ -38,10 +38,10 @@ def hydra_main(
         if not traceback:
             exit_with_error(error, command, sys.argv[1:])
 
-    def job(config: DictConfig) -> None:
+    def job(config: DictConfig) -> Any:
         try:
             check_types(config, command)
-            task(config)
+            return task(config)  # a score, for Hydra's sweepers that search
         except Exception as error:
             if HydraConfig.get().mode is not RunMode.MULTIRUN:  # a sweep goes on
                 exit_unless_traceback(error)

@@ -12,23 +12,31 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from denoise.backbone.restormer import Restormer
 from denoise.cli.hydra_main import hydra_main
 from denoise.evaluation.complexity import model_complexity
 from denoise.evaluation.evaluate import evaluate
 from denoise.malloc import tune_malloc
 from denoise.results.figures import ComparisonStrips
+from denoise.results.model_card import NO_EXPORT, model_card
 from denoise.results.record import Run, Training
 from denoise.results.save import save_results
 from denoise.results.tables import echo
 from denoise.training.datamodule import DenoisingDataModule
+from denoise.training.loggers import final_scores, log_results, parameters_of
 from denoise.training.module import DenoisingModule
 from denoise.training.resume import find_checkpoint
 from denoise.weights.load import load_model
 
 
 @hydra_main
-def main(config: DictConfig) -> None:
-    """Train as configured, then score the best checkpoint on the test images."""
+def main(config: DictConfig) -> float | None:
+    """Train as configured, then score the best checkpoint on the test images.
+
+    Returns:
+        The PSNR of its best validation in dB, which Hydra's sweepers that search maximise; None on
+        all processes but the first.
+    """
     tune_malloc()
     started, folder = time.perf_counter(), Path(config.run_dir)
     resolved = cast(
@@ -59,17 +67,21 @@ def main(config: DictConfig) -> None:
     checkpoint = find_checkpoint(config.resume, resolved)
     if checkpoint is not None:
         echo(f"continuing from {checkpoint}")
+    begun = time.perf_counter()
     trainer.fit(module, images, ckpt_path=checkpoint, weights_only=True)
     if not trainer.is_global_zero:
-        return
+        return None
 
+    val_psnr = float(trainer.checkpoint_callback.best_model_score)
     training: Training = {
         "steps": trainer.global_step,
         "images_per_second": trainer.progress_bar_callback.images_per_second,
-        "seconds": time.perf_counter() - started,
+        "seconds": time.perf_counter() - begun,
+        "val_psnr": val_psnr,
     }
     best = Path(trainer.checkpoint_callback.best_model_path)
     _score(config, objects, best, trainer.strategy.root_device, training, started)
+    return val_psnr
 
 
 def _score(
@@ -81,7 +93,7 @@ def _score(
     started: float,
 ) -> None:
     """Score the best checkpoint on the test images, and save the results of the run."""
-    net, _ = load_model(best)
+    net, trained = load_model(best)
     folder, protocol = Path(config.run_dir), objects["protocol"]
     pictures = folder / "pictures" if config.pictures else None
     observers = [] if pictures is None else [ComparisonStrips(pictures, protocol.score)]
@@ -90,6 +102,7 @@ def _score(
         observers,
     )  # fmt: skip
     run: Run = {
+        "name": config.run_name,
         "overrides": list(HydraConfig.get().overrides.task),
         "protocol": protocol.name,
         "seed": config.seed,
@@ -99,7 +112,12 @@ def _score(
     }
     artifacts = {"checkpoint": best, "pictures": pictures}
     artifacts |= {f"{name} log": logger.log_dir for name, logger in objects["logger"].items()}
-    save_results(folder, rows, run, artifacts)
+    results = save_results(folder, rows, run, artifacts)
+    assert isinstance(net, Restormer)  # what was just trained
+    card = model_card(net, trained, results, run["model"], NO_EXPORT)
+    hydra = HydraConfig.get()
+    parameters = parameters_of(hydra.runtime.choices, hydra.overrides.task)
+    log_results(objects["logger"].values(), parameters, final_scores(results), card)
 
 
 if __name__ == "__main__":

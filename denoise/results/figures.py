@@ -34,19 +34,23 @@ def comparison_strip(
         score: Maps an image and clean to psnr in dB and ssim, (1,) each.
     """
     H, W = clean.shape[-2:]
-    size = min(max(W / 18, 9), 24)
+    # TensorBoard shrinks a strip to a card of some 350 px: letters of W / 12 are 9 px there.
+    size = max(W / 12, 9)
     font = ImageFont.load_default(size)
-    margin = int(size * 1.6)
-    picture = Image.new("RGB", (3 * W + 8, H + margin), "white")
+    line = int(size * 1.3)
+    picture = Image.new("RGB", (3 * W + 8, H + 2 * line + 4), "white")
     draw = ImageDraw.Draw(picture)
     panels = {"noisy": noisy, "restored": restored, "clean": clean}
     for column, (name, image) in enumerate(panels.items()):
+        lines = [name]
         if name != "clean":
             values = {key: value.item() for key, value in score(image, clean).items()}
-            name += f"  {values['psnr']:.2f} dB  {values['ssim']:.3f}"
+            lines.append(f"{values['psnr']:.2f} dB  {values['ssim']:.3f}")
         left = column * (W + 4)
         picture.paste(to_pil(image[0]), (left, 0))
-        draw.text((left + W / 2, H + margin / 2), name, fill="black", font=font, anchor="mm")
+        for row, text in enumerate(lines):
+            middle = (left + W / 2, H + 2 + line * (row + 0.5))
+            draw.text(middle, text, fill="black", font=font, anchor="mm")
     return np.asarray(picture)
 
 

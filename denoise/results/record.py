@@ -30,16 +30,18 @@ class Environment(TypedDict):
 
 
 class Training(TypedDict):
-    """Length and speed of the training."""
+    """Length and speed of the training, and the PSNR of its best validation in dB."""
 
     steps: int
     images_per_second: float
     seconds: float
+    val_psnr: NotRequired[float]
 
 
 class Run(TypedDict):
-    """A run: overrides of the config, protocol, model, and the seconds it took."""
+    """A run: its name, overrides of the config, protocol, model, and the seconds it took."""
 
+    name: NotRequired[str]
     overrides: list[str]
     protocol: str
     model: Complexity

@@ -67,7 +67,7 @@ def write_report(folder: Path, results: Results, best_and_worst: BestAndWorst) -
     versions = (f"{name} {version}" for name, version in environment["packages"].items())
     html = render(
         "report.html",
-        title=f"{PurePath(results['checkpoint']).name} on {', '.join(sets)}",
+        title=f"{results.get('name') or PurePath(results['checkpoint']).name} on {', '.join(sets)}",
         results=results,
         data=", ".join(f"{name} ({_count(number, 'image')})" for name, number in sets.items()),
         noise=f"sigma {levels}, in grey levels of 0-255" if sigmas else "as the protocol says",

@@ -1,4 +1,4 @@
-"""Lightning callbacks: averaged weights, pictures in TensorBoard, a progress bar."""
+"""Lightning callbacks: averaged weights, pictures in the logs, a progress bar."""
 
 import time
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, ProgressBar, WeightAveraging
-from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities.types import STEP_OUTPUT
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -14,6 +13,7 @@ from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from denoise.results.figures import comparison_strip
+from denoise.training.loggers import log_picture, shows_pictures
 from denoise.training.module import DenoisingModule
 
 
@@ -34,7 +34,7 @@ class EMA(WeightAveraging):
 
 
 class Pictures(Callback):
-    """Writes noisy, restored and clean side by side, with scores, to TensorBoard.
+    """Writes noisy, restored and clean side by side, with scores, to all logs that show pictures.
 
     Args:
         count: Number of validation images that are written at each validation.
@@ -55,11 +55,12 @@ class Pictures(Callback):
         """Write the comparison strip of one validation image."""
         assert isinstance(pl_module, DenoisingModule)
         assert isinstance(outputs, dict)
-        for logger in trainer.loggers if batch_idx < self.count else ():
-            if isinstance(logger, TensorBoardLogger):
-                picture = comparison_strip(**outputs, score=pl_module.protocol.score)
-                name = f"val/{batch['set'][0]}/{batch['name'][0]}"
-                logger.experiment.add_image(name, picture, trainer.global_step, dataformats="HWC")
+        loggers = [logger for logger in trainer.loggers if shows_pictures(logger)]
+        if loggers and batch_idx < self.count:
+            picture = comparison_strip(**outputs, score=pl_module.protocol.score)
+            name = f"val/{batch['set'][0]}/{batch['name'][0]}"
+            for logger in loggers:
+                log_picture(logger, name, picture, trainer.global_step)
 
 
 class TrainingProgress(ProgressBar):

@@ -8,12 +8,12 @@ import sys
 command = [
     sys.executable, "-m", "denoise.cli.main", "train", "-m",
     "attention=swin,mdta", "seed=0,1",
-    "hydra.sweep.dir=multirun/compare",
+    "hydra.sweep.dir=outputs/compare",
     *sys.argv[1:],
 ]  # fmt: skip
 subprocess.run(command, check=True)
 
 # A difference counts where it is larger than that between the seeds.
-with open("multirun/compare/summary.csv", newline="") as file:
+with open("outputs/compare/summary.csv", newline="") as file:
     for row in csv.DictReader(file):
         print(row)

@@ -42,6 +42,18 @@ def test_a_strip_shows_noisy_restored_and_clean(channels):
     assert (strip[:40, 50:54] == 255).all()
 
 
+@pytest.mark.parametrize("width", [64, 256, 480])
+def test_captions_are_readable_where_tensorboard_shrinks_the_strip(width):
+    clean = torch.ones(1, 3, 32, width)
+    caption = comparison_strip(0.5 * clean, 0.5 * clean, clean, Kair().score)[32:]
+    ink = (caption[:, :width] < 128).any(-1)
+    rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
+    shrunk = min(1.0, 350 / caption.shape[1])
+    assert (rows[-1] - rows[0]) * shrunk >= 2 * 7  # two lines of 7 px at least
+    assert columns[0] > 0
+    assert columns[-1] < width - 1  # nothing is cut off
+
+
 def test_pixels_are_clamped_and_rounded():
     levels = torch.tensor([[[-0.5, 0.0, 0.25, 1.0, 1.5]]])
     assert np.asarray(to_pil(levels))[0, :, 0].tolist() == [0, 0, 64, 255, 255]

@@ -1,4 +1,4 @@
-"""Averaged weights, pictures in TensorBoard, the lines of the progress bar."""
+"""Averaged weights, pictures in the logs, the lines of the progress bar."""
 
 import re
 from types import SimpleNamespace

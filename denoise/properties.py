@@ -14,7 +14,8 @@ class MixerProperties:
     """Properties of one mixer, which the contract tests verify and tiling relies on.
 
     Args:
-        family: global, sparse global, window, local, channel, gating or none; joined by " + ".
+        family: global, sparse global, window, local, channel, gating, convolution or none; several
+            are joined by " + ".
         complexity: growth of the multiply-accumulates with the number N of pixels.
         receptive_field: which pixels decide an output pixel; None where that is the whole image, or
             where the result depends on the size of the image, so that no crop gives the same.

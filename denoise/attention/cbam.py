@@ -36,6 +36,8 @@ class CBAM(Mixer):
             maximum of noise grows with the size of the image.
         kernel_size: odd kernel size of the pixel gate's convolution.
         official: with the batch norm and the plain ReLU.
+        projection: whether a 1x1 convolution follows, which starts at zero. The paper's gates stand
+            between convolutions; without one, a block cannot begin as the identity.
 
     Raises:
         ValueError: for an even kernel_size or an unknown pool.
@@ -51,6 +53,7 @@ class CBAM(Mixer):
         pool: Literal["avg_max", "avg"] = "avg_max",
         kernel_size: int = 7,
         official: bool = False,
+        projection: bool = True,
     ) -> None:
         super().__init__()
         check_odd(kernel_size=kernel_size)
@@ -61,8 +64,13 @@ class CBAM(Mixer):
         self.channel = nn.Sequential(Conv1x1(dim, hidden), act, Conv1x1(hidden, dim))
         self.spatial = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
         self.norm = nn.BatchNorm2d(1, momentum=0.01) if official else nn.Identity()
+        self.proj = Conv1x1(dim, dim, zero_init=True) if projection else nn.Identity()
         self.properties = MixerProperties(
-            family="channel", complexity="N", receptive_field=None, shift_period=1, zero_init=False
+            family="channel",
+            complexity="N",
+            receptive_field=None,
+            shift_period=1,
+            zero_init=projection,
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -72,4 +80,4 @@ class CBAM(Mixer):
             logits = logits + self.channel(x.amax((2, 3), keepdim=True))
         x = x * logits.sigmoid()
         summary = torch.cat([x.amax(1, keepdim=True), x.mean(1, keepdim=True)], dim=1)
-        return x * self.norm(self.spatial(summary)).sigmoid()
+        return self.proj(x * self.norm(self.spatial(summary)).sigmoid())

@@ -28,6 +28,11 @@ RENAMED_OPTIONS: dict[str, dict[str, str]] = {
 # `init` was removed because it ruined training, see LOG.md.
 DROPPED_OPTIONS = {"denoise.norm.DyT": {"init"}, "denoise.norm.Derf": {"init"}}
 
+# Target of 0.2: options that 0.1 did not have, and the values with which it is what it was.
+ADDED_OPTIONS: dict[str, dict[str, Any]] = {
+    "denoise.attention.cbam.CBAM": {"projection": False},
+}
+
 
 def migrate(node: Any) -> Any:
     """Return a plain config with the targets and options of 0.1 in the names of 0.2."""
@@ -41,4 +46,4 @@ def migrate(node: Any) -> Any:
     target = MOVED_TARGETS.get(target, target)
     renamed, dropped = RENAMED_OPTIONS.get(target, {}), DROPPED_OPTIONS.get(target, set())
     options = {renamed.get(k, k): migrate(v) for k, v in node.items() if k not in dropped}
-    return options | {"_target_": target}
+    return ADDED_OPTIONS.get(target, {}) | options | {"_target_": target}

@@ -17,7 +17,7 @@ from denoise.attention.cbam import CBAM
 def test_cbam_is_timms(size, batch_norm):
     act = nn.ReLU if batch_norm else nn.LeakyReLU
     official = randomize(CbamModule(16, 1 / 4, mlp_bias=True, act_layer=act)).double()
-    mixer = CBAM(16, 2, 0, reduction=4, official=batch_norm).double()
+    mixer = CBAM(16, 2, 0, reduction=4, official=batch_norm, projection=False).double()
     if batch_norm:
         mixer.norm.load_state_dict(official.spatial.conv.bn.state_dict())
     else:
@@ -54,7 +54,7 @@ def test_cbam_by_pixels(size, pool):
         x = x / (1 + (-logits).exp())
         channels = x.unbind(1)
         pair = torch.stack([torch.stack(channels).max(0).values, sum(channels) / 8], 1)
-        return x / (1 + (-by_taps(mixer.spatial, pair)).exp())
+        return by_taps(mixer.proj, x / (1 + (-by_taps(mixer.spatial, pair)).exp()))
 
     assert_same((mixer, parameters(mixer)), (loop, parameters(mixer)), normal(2, 8, *size))
 

@@ -26,6 +26,7 @@ WINDOWED_MDTA = [
 ]
 VARIANTS = [
     *WINDOWED_MDTA, "acmix attention.pe=official", "cbam attention.pool=avg",
+    "cbam attention.projection=false",
     "neighborhood attention.dilation=2", "neighborhood attention.position_bias=false",
     "non_local attention.pool=3", "pvt attention.linear=true", "slide attention.border=official",
     "unfold attention.dilation=2", "unfold attention.border=reflect",
@@ -226,7 +227,10 @@ def possible_families(mixer):
     if not run.names:
         return {"none"}
     if properties.receptive_field is not None:
-        return {"window"} if properties.shift_period > 1 else {"local"} if attends else {"gating"}
+        if properties.shift_period > 1:
+            return {"window"}
+        multiplies = any(name.startswith("mul") for name in run.names)
+        return {"local"} if attends else {"gating"} if multiplies else {"convolution"}
     if properties.complexity == "N" and properties.shift_period == 1:
         return {"channel"}
     if properties.complexity == "N^1.5":

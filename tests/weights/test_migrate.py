@@ -8,7 +8,13 @@ import torch
 from runs import plain, save
 
 from denoise.weights.load import load_checkpoint, load_model
-from denoise.weights.migrate import DROPPED_OPTIONS, MOVED_TARGETS, RENAMED_OPTIONS, migrate
+from denoise.weights.migrate import (
+    ADDED_OPTIONS,
+    DROPPED_OPTIONS,
+    MOVED_TARGETS,
+    RENAMED_OPTIONS,
+    migrate,
+)
 
 
 def part(target):
@@ -29,6 +35,24 @@ def test_renamed_and_dropped_options_are_those_of_the_target(target):
     renamed = RENAMED_OPTIONS.get(target, {})
     assert set(renamed.values()) <= set(options)
     assert not {*renamed, *DROPPED_OPTIONS.get(target, ())} & set(options)
+
+
+@pytest.mark.parametrize("target", ADDED_OPTIONS)
+def test_added_options_are_those_of_the_target_and_no_longer_its_defaults(target):
+    options = inspect.signature(part(target)).parameters
+    for name, value in ADDED_OPTIONS[target].items():
+        assert options[name].default != value
+
+
+def test_a_checkpoint_without_an_added_option_gives_the_same_model(tmp_path):
+    resolved = plain("attention=cbam", "attention.projection=false")
+    net = save(tmp_path / "new.ckpt", resolved)
+    del resolved["backbone"]["attention"]["projection"]
+    checkpoint = torch.load(tmp_path / "new.ckpt", weights_only=True)
+    torch.save(checkpoint | {"config": resolved}, tmp_path / "old.ckpt")
+    x = torch.rand(1, 3, 9, 11)
+    loaded, _ = load_model(tmp_path / "old.ckpt")
+    torch.testing.assert_close(loaded(x), net(x), rtol=0, atol=0)
 
 
 def test_a_config_of_before_becomes_one_of_now():

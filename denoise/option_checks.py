@@ -3,12 +3,24 @@
 from collections.abc import Iterable
 
 
-def check_odd(**sizes: int) -> None:
-    """Check that kernel sizes are odd.
+def check_positive(**sizes: float) -> None:
+    """Check that sizes are positive.
 
     Raises:
-        ValueError: for an even size.
+        ValueError: for zero or less.
     """
+    for name, size in sizes.items():
+        if size <= 0:
+            raise ValueError(f"{name}={size} must be positive")
+
+
+def check_odd(**sizes: int) -> None:
+    """Check that kernel sizes are odd and positive.
+
+    Raises:
+        ValueError: for another size.
+    """
+    check_positive(**sizes)
     for name, size in sizes.items():
         if size % 2 == 0:
             raise ValueError(f"{name}={size} must be odd")

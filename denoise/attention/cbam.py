@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from denoise.layers.conv1x1 import Conv1x1
-from denoise.option_checks import check_choice, check_odd
+from denoise.option_checks import check_choice, check_odd, check_positive
 from denoise.properties import Mixer, MixerProperties
 
 
@@ -56,6 +56,7 @@ class CBAM(Mixer):
         projection: bool = True,
     ) -> None:
         super().__init__()
+        check_positive(reduction=reduction)
         check_odd(kernel_size=kernel_size)
         check_choice(("avg_max", "avg"), pool=pool)
         hidden = max(1, dim // reduction)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from denoise.layers.conv1x1 import Conv1x1
 from denoise.layers.windows import attend, crop, merge, pad, partition, runs
+from denoise.option_checks import check_positive
 from denoise.properties import Mixer, MixerProperties
 
 
@@ -46,6 +47,7 @@ class CrossShapedWindowAttention(Mixer):
         qkv_bias: bool = True,
     ) -> None:
         super().__init__()
+        check_positive(stripe_width=stripe_width)
         if dim % 2:
             raise ValueError(f"dim={dim} must be even: each direction takes half of the channels")
         if num_heads > 1 and num_heads % 2:

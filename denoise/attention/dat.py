@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from denoise.layers.conv1x1 import zero_parameters
-from denoise.option_checks import check_odd
+from denoise.option_checks import check_odd, check_positive
 from denoise.properties import Mixer, MixerProperties
 
 
@@ -54,6 +54,7 @@ class DeformableAttention(Mixer):
         offset_kernel: int = 9,
     ) -> None:
         super().__init__()
+        check_positive(stride=stride, groups=groups)
         if dim % groups:
             raise ValueError(f"groups={groups} does not divide {dim} channels: choose a divisor")
         check_odd(offset_kernel=offset_kernel)

@@ -22,6 +22,7 @@ from denoise.layers.windows import (
     partition,
     relative_position_index,
 )
+from denoise.option_checks import check_positive
 from denoise.properties import Mixer, MixerProperties
 
 
@@ -52,6 +53,7 @@ class GridAttention(Mixer):
         qkv_bias: bool = True,
     ) -> None:
         super().__init__()
+        check_positive(grid_size=grid_size)
         self.num_heads = num_heads
         self.grid_size = grid_size
         self.qkv = Conv1x1(dim, 3 * dim, bias=qkv_bias, channels_last=True)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from denoise.layers.conv1x1 import Conv1x1
+from denoise.option_checks import check_positive
 from denoise.properties import Mixer, MixerProperties
 from denoise.receptive_field import Compose, OverlappingWindows, Radius
 
@@ -57,6 +58,7 @@ class MDTA(Mixer):
         super().__init__()
         self.window = window
         self.stride = stride or max(1, (window or 1) // 2)
+        check_positive(window=1 if window is None else window, stride=self.stride)
         if window and window % self.stride:
             raise ValueError(f"stride={self.stride} does not divide window={window}: use a divisor")
         self.temperature = nn.Parameter(torch.ones(num_heads, 1, 1))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from denoise.layers.attention_backends import BACKENDS, select_backend, unsupported_reason
 from denoise.layers.conv1x1 import Conv1x1
 from denoise.layers.local_attention import local_attention
-from denoise.option_checks import check_choice, check_odd
+from denoise.option_checks import check_choice, check_odd, check_positive
 from denoise.properties import Mixer, MixerProperties
 from denoise.receptive_field import Neighborhood
 
@@ -60,6 +60,7 @@ class NeighborhoodAttention(Mixer):
         self.dilation = (
             dilation if isinstance(dilation, int) else dilation[block_index % len(dilation)]
         )
+        check_positive(dilation=self.dilation)
         self.backend = backend
         self.qkv = Conv1x1(dim, 3 * dim, bias=qkv_bias, channels_last=True)
         self.proj = Conv1x1(dim, dim, zero_init=True)

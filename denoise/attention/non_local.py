@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from denoise.layers.conv1x1 import zero_parameters
+from denoise.option_checks import check_positive
 from denoise.properties import Mixer, MixerProperties
 
 
@@ -43,6 +44,7 @@ class NonLocalBlock(Mixer):
         scale: float | None = None,
     ) -> None:
         super().__init__()
+        check_positive(pool=pool)
         if pool < 1:
             raise ValueError(f"pool={pool} is not a window: choose 1 for none, or more")
         self.pool = pool

@@ -24,6 +24,7 @@ from denoise.layers.windows import (
     round_up,
     runs,
 )
+from denoise.option_checks import check_positive
 from denoise.properties import Mixer, MixerProperties
 from denoise.receptive_field import Windows
 
@@ -59,6 +60,7 @@ class OverlappingCrossAttention(Mixer):
         qkv_bias: bool = True,
     ) -> None:
         super().__init__()
+        check_positive(window_size=window_size)
         overlap = round(window_size * overlap_ratio)
         if overlap < 0 or overlap % 2 or abs(overlap - window_size * overlap_ratio) > 1e-6:
             raise ValueError(

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from denoise.layers.conv1x1 import zero_parameters
 from denoise.layers.upcast_conv import UpcastConv2d
+from denoise.option_checks import check_positive
 from denoise.properties import Mixer, MixerProperties
 
 GRID = 7  # tokens per axis of the linear variant
@@ -45,6 +46,7 @@ class SpatialReductionAttention(Mixer):
         qkv_bias: bool = True,
     ) -> None:
         super().__init__()
+        check_positive(sr_ratio=sr_ratio)
         self.num_heads = num_heads
         self.sr_ratio = sr_ratio
         self.linear = linear

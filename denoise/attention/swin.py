@@ -25,6 +25,7 @@ from denoise.layers.windows import (
     round_up,
     runs,
 )
+from denoise.option_checks import check_positive
 from denoise.properties import Mixer, MixerProperties
 from denoise.receptive_field import Windows
 
@@ -56,6 +57,7 @@ class ShiftedWindowAttention(Mixer):
         qkv_bias: bool = True,
     ) -> None:
         super().__init__()
+        check_positive(window_size=window_size)
         self.num_heads = num_heads
         self.window_size = window_size
         self.shift = window_size // 2 if block_index % 2 else 0

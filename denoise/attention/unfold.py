@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from denoise.layers.conv1x1 import Conv1x1
 from denoise.layers.local_attention import is_inside, local_attention
 from denoise.layers.padding import reflect_pad
-from denoise.option_checks import check_choice, check_odd
+from denoise.option_checks import check_choice, check_odd, check_positive
 from denoise.properties import Mixer, MixerProperties
 from denoise.receptive_field import Radius
 
@@ -66,6 +66,7 @@ class UnfoldAttention(Mixer):
         self.dilation = (
             dilation if isinstance(dilation, int) else dilation[block_index % len(dilation)]
         )
+        check_positive(dilation=self.dilation)
         self.radius = kernel_size // 2 * self.dilation
         self.border = border
         self.naive = naive

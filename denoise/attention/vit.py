@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from denoise.layers.conv1x1 import zero_parameters
 from denoise.layers.upcast_conv import UpcastConv2d
+from denoise.option_checks import check_positive
 from denoise.properties import Mixer, MixerProperties
 
 
@@ -44,6 +45,7 @@ class PatchAttention(Mixer):
         qkv_bias: bool = True,
     ) -> None:
         super().__init__()
+        check_positive(patch_size=patch_size)
         self.num_heads = num_heads
         self.patch_size = patch_size
         self.patch = UpcastConv2d(dim, dim, patch_size, patch_size)

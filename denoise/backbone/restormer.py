@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from denoise.layers.conv1x1 import Conv1x1
 from denoise.layers.padding import pad_to_multiple
 from denoise.noise.synthetic import sigma_to_unit
-from denoise.option_checks import check_choice
+from denoise.option_checks import check_choice, check_positive
 from denoise.properties import MixerFactory
 from denoise.receptive_field import Compose, Downsampled, Radius, ReceptiveField, Union
 
@@ -86,7 +86,10 @@ def _check_levels(widths: Sequence[int], num_heads: Sequence[int], mixers: int) 
             f"num_blocks has {len(widths)} levels, num_heads {len(num_heads)}, "
             f"attention {mixers}: give each the same number"
         )
+    if len(widths) > 1 and widths[0] % 2:
+        raise ValueError(f"dim={widths[0]} must be even: a level below takes half of its channels")
     for level, (width, heads) in enumerate(zip(widths, num_heads, strict=True)):
+        check_positive(**{f"num_heads[{level}]": heads})
         if width % heads:
             raise ValueError(
                 f"num_heads[{level}]={heads} does not divide the {width} channels "
@@ -140,6 +143,7 @@ class Restormer(nn.Module):
     ) -> None:
         super().__init__()
         check_choice(("pixel_unshuffle", "patch_merging"), downsample=downsample)
+        check_positive(in_channels=in_channels, out_channels=out_channels, dim=dim)
         levels = len(num_blocks)
         mixers = [attention] * levels if callable(attention) else list(attention)
         widths = [dim << level for level in range(levels)]

@@ -1,5 +1,7 @@
 """Check that overrides have the types of their defaults."""
 
+from typing import Any
+
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -17,9 +19,17 @@ def check_types(config: DictConfig, command: str) -> None:
     defaults = compose(command, groups)
     for key in (o.partition("=")[0] for o in overrides if o not in groups):
         default, value = (OmegaConf.select(c, key) for c in (defaults, config))
+        if value is None and OmegaConf.is_missing(*_parent_of(defaults, key)):
+            raise ValueError(f"{key}=null: it is required, give a value")
         values = value if OmegaConf.is_list(value) else [value]
         if isinstance(default, bool) and not isinstance(value, bool):
             raise ValueError(f"{key}={value} is neither true nor false")
         numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
         if type(default) in (int, float) and not numbers and value is not None:
             raise ValueError(f"{key}={value} is not a number")
+
+
+def _parent_of(config: DictConfig, key: str) -> tuple[Any, str]:
+    """Return the node that holds an option, and the option's name in it."""
+    parent, _, name = key.rpartition(".")
+    return OmegaConf.select(config, parent) if parent else config, name

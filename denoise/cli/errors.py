@@ -1,5 +1,6 @@
 """Errors of a user, reported in one line that names the choices."""
 
+import re
 import sys
 from collections.abc import Sequence
 
@@ -10,12 +11,22 @@ from hydra.errors import (
     MissingConfigException,
     OverrideParseException,
 )
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from denoise.cli.compose import compose_config
+from denoise.cli.compose import CONFIGS, compose_config, options
 from denoise.cli.renamed import renamed
-from denoise.errors import first_line
+from denoise.errors import cause, first_line, is_out_of_memory
+
+# What takes less memory, by command.
+LESS_MEMORY = {
+    "train": "lower batch or patch, or set backbone.checkpointing=true",
+    "restore": "lower memory",
+    "export": "close other programs",
+    "demo": "lower memory",
+    "benchmark": "choose a smaller suite",
+}
+TRACEBACK = "HYDRA_FULL_ERROR=1 before the command shows where"
 
 
 def exit_with_error(error: Exception, command: str, arguments: Sequence[str]) -> None:
@@ -33,8 +44,10 @@ def explain(error: BaseException, command: str, arguments: Sequence[str]) -> str
         command: name of the command.
         arguments: arguments of the command.
     """
-    while isinstance(error, InstantiationException) and error.__cause__ is not None:
-        error = error.__cause__
+    if isinstance(error, InstantiationException):
+        return _explain_part(error, command, arguments)
+    if is_out_of_memory(error):
+        return f"out of memory: {LESS_MEMORY.get(command, 'take smaller images')}"
     if isinstance(error, ConfigCompositionException) and error.__cause__ is not None:
         key = getattr(error.__cause__, "full_key", None)
         if key and (known := renamed(key) or _siblings(key, command, arguments)):
@@ -47,9 +60,15 @@ def explain(error: BaseException, command: str, arguments: Sequence[str]) -> str
         reason = str(error.message).splitlines()[0]
         return f"{error.override} cannot be read ({reason}): quote special characters"
     if isinstance(error, HydraException):
-        return " ".join(str(error).split("\nConfig search path")[0].split())
+        return _sets_of(error, arguments) or " ".join(
+            str(error).split("\nConfig search path")[0].split()
+        )
     if isinstance(error, OmegaConfBaseException):
         return f"{first_line(error)}; give {error.full_key}=... on the command line"
+    if type(error).__name__ == "MisconfigurationException":  # Lightning's
+        return f"trainer: {first_line(error)}"
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
     if isinstance(error, ValueError | OSError) or type(error).__name__ == "TrainingDivergedError":
         return str(error)
     if isinstance(error, TypeError) and "unexpected keyword argument" in str(error):
@@ -57,14 +76,71 @@ def explain(error: BaseException, command: str, arguments: Sequence[str]) -> str
     return None
 
 
+def _explain_part(error: InstantiationException, command: str, arguments: Sequence[str]) -> str:
+    """Explain why a part of the config cannot be made: its options are the user's."""
+    found = re.search(r"^full_key: (\S+)", str(error), re.MULTILINE)
+    part, reason = found[1] if found else "the config", cause(error)
+    if missing := re.match(r"Error locating target '([\w.]+)'", str(error)):
+        while reason.__cause__ is not None:
+            reason = reason.__cause__
+        package = missing[1].partition(".")[0]
+        return (
+            f"{part}: there is no {missing[1]} here ({first_line(reason)}): install {package}, or "
+            f"give its folder: plugins=[path/to/{package}]"
+        )
+    if known := explain(reason, command, arguments) if reason is not error else None:
+        return known
+    return (
+        f"{part}: its options do not fit ({type(reason).__name__}: {first_line(reason)}); "
+        f"{TRACEBACK}"
+    )
+
+
 def _siblings(key: str, command: str, arguments: Sequence[str]) -> str | None:
     """List the options that exist at the level of a key that does not."""
-    keep = [a for a in arguments if "=" in a and a.lstrip("+~").split("=")[0] != key]
+
+    def is_valid(argument: str) -> bool:
+        name = argument.lstrip("+~").partition("=")[0]
+        return (
+            "=" in argument and name[:1] != "-" and name != key and not name.startswith(f"{key}.")
+        )
+
     try:
-        config = compose_config(*keep, name=command)
+        config = compose_config(*filter(is_valid, arguments), name=command)
+        if group := _group_of(key, command, config):
+            return f"it belongs to {group}: add that"
         parent = key.rpartition(".")[0]
         node = OmegaConf.select(config, parent) if parent else config
-        options = [option for option in node if not str(option).startswith("_")]
+        names = [option for option in node if not str(option).startswith("_")]
     except Exception:
         return None
-    return f"{parent or 'the config'} has: {', '.join(map(str, options))}"
+    return f"{parent or 'the config'} has: {', '.join(map(str, names))}"
+
+
+def _group_of(key: str, command: str, config: DictConfig) -> str | None:
+    """Return the set of images that an option belongs to, where it is not chosen: data=folder."""
+    package, _, rest = key.partition(".")
+    option = rest.partition(".")[0]
+    for entry in OmegaConf.load(CONFIGS / f"{command}.yaml").defaults:
+        group = str(next(iter(entry))) if OmegaConf.is_dict(entry) else ""
+        name, _, place = group.partition("@")
+        if (place or name) == package and option in options(name) and option not in config[package]:
+            return f"{group}={option}"
+    return None
+
+
+def _sets_of(error: HydraException, arguments: Sequence[str]) -> str | None:
+    """Explain a group that a command has several of, such as data=folder of denoise train."""
+    found = re.match(
+        r"Could not override '([\w/]+)'\.\s*Did you mean to override (?:one of )?(.+?)\?",
+        str(error),
+    )
+    if found is None:
+        return None
+    group, choices = found[1], found[2]
+    value = next((a.partition("=")[2] for a in arguments if a.startswith(f"{group}=")), "")
+    known = renamed(f"{group}/{value}")
+    answer = ", ".join(f"{choice}=..." for choice in choices.split(", "))
+    return f"{group}={value} does not say for what: choose {answer}" + (
+        f"; of '{value}', {known}" if known else ""
+    )

@@ -17,6 +17,7 @@ from denoise.cli.compose import CONFIGS
 from denoise.cli.errors import exit_with_error
 from denoise.cli.options_help import options_help
 from denoise.cli.overrides import hydra_arguments
+from denoise.cli.sweep_summary import remove_empty_sweep
 from denoise.results.tables import echo
 
 HELP = ("-h", "--help")
@@ -61,6 +62,7 @@ def hydra_main(
             else:
                 run()
         except Exception as error:
+            remove_empty_sweep()
             exit_unless_traceback(error)
             raise
         finally:

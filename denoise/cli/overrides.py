@@ -37,6 +37,7 @@ def hydra_arguments(arguments: Sequence[str], positional: str | None = None) -> 
     flags: list[str] = []
     overrides: list[str] = []
     values: list[str] = []
+    before = ""
     for argument in arguments:
         if flags and flags[-1] in WITH_VALUE:
             flags.append(argument)
@@ -50,7 +51,11 @@ def hydra_arguments(arguments: Sequence[str], positional: str | None = None) -> 
         elif positional is not None or (flags and flags[-1] in ("-i", "--info")):
             (values if positional else flags).append(argument)
         else:
-            raise ValueError(f"{argument} is not an option: options are written key=value")
+            hint = (
+                f"; a value with spaces is quoted: '{before} {argument}'" if "=" in before else ""
+            )
+            raise ValueError(f"{argument} is not an option: options are written key=value{hint}")
+        before = argument
     if values:
         overrides.append(f"{positional}=[{','.join(values)}]")
     return flags + overrides

@@ -1,7 +1,7 @@
 """The table that a sweep shows and writes after each of its runs."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
@@ -15,6 +15,18 @@ from denoise.results.tables import echo
 
 class SweepSummary(Callback):
     """Shows the runs of a sweep so far, and writes them to summary.md and summary.csv."""
+
+    # Of the sweep that has been announced and has not begun a run.
+    empty_folder: ClassVar[Path | None] = None
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Remember the folder, which Hydra makes before it composes the runs."""
+        folder = Path(config.hydra.sweep.dir)
+        SweepSummary.empty_folder = None if folder.exists() else folder
+
+    def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Note that the folder holds a run."""
+        SweepSummary.empty_folder = None
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Record a failure like any result, then show all runs so far."""
@@ -33,3 +45,14 @@ class SweepSummary(Callback):
         for row in rows:
             table.add_row(*(row.get(column, "") for column in names))
         echo(table, f"written to {folder}/summary.md and summary.csv")
+
+
+def remove_empty_sweep() -> None:
+    """Remove the folder of a sweep that was refused before its first run."""
+    folder, SweepSummary.empty_folder = SweepSummary.empty_folder, None
+    if folder is not None and folder.is_dir():
+        (folder / "multirun.yaml").unlink(missing_ok=True)
+        for path in (folder, *folder.parents[:2]):  # multirun/DATE/TIME
+            if any(path.iterdir()):
+                break
+            path.rmdir()

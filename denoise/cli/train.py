@@ -22,6 +22,7 @@ from denoise.results.model_card import NO_EXPORT, model_card
 from denoise.results.record import Run, Training
 from denoise.results.save import save_results
 from denoise.results.tables import echo
+from denoise.training.check_options import check_options
 from denoise.training.datamodule import DenoisingDataModule
 from denoise.training.loggers import final_scores, log_results, parameters_of
 from denoise.training.module import DenoisingModule
@@ -42,6 +43,7 @@ def main(config: DictConfig) -> float | None:
     resolved = cast(
         dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     )
+    check_options(resolved)
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(resolved, folder / "config.yaml")
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)

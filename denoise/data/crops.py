@@ -11,6 +11,7 @@ from torch.utils.data import Dataset, IterableDataset
 
 from denoise.data.sets import ImageSet
 from denoise.image_io.errors import ImageError
+from denoise.option_checks import check_positive
 
 
 class Stage(NamedTuple):
@@ -69,12 +70,19 @@ class Crops(IterableDataset):
             raise ValueError("no image set to train on: choose one with data@train=...")
         if len({(one.channels, one.noisy is None) for one in sets}) > 1:
             raise ValueError("sets of one run must agree in channels, and all or none be pairs")
-        entries = [*map(tuple, patch_schedule), (float("inf"), patch, batch)]
-        untils = [entry[0] for entry in entries]
-        if untils != sorted(set(untils)) or any(len(e) != 3 or min(e) < 1 for e in entries):
+        check_positive(patch=patch, batch=batch)
+        try:
+            entries = [*map(tuple, patch_schedule), (float("inf"), patch, batch)]
+            untils = [entry[0] for entry in entries]
+            fits = untils == sorted(set(untils)) and all(
+                len(entry) == 3 and min(entry) >= 1 for entry in entries
+            )
+        except TypeError:
+            fits = False
+        if not fits:
             raise ValueError(
-                f"patch_schedule={patch_schedule}, patch={patch}, batch={batch}: entries are "
-                "(until_batch, patch, batch), positive and in order of until_batch"
+                f"progressive={patch_schedule}: entries are [until_batch, patch, batch], positive "
+                "and in order of until_batch"
             )
         self.patch_schedule = [Stage(until, int(p), int(b)) for until, p, b in entries]
         largest = max(stage.patch for stage in self.patch_schedule)

@@ -56,9 +56,16 @@ class Model:
                              "min_size")
             )  # fmt: skip
             self.takes_sigma = stated["sigma_map"] == "True"
+            halo = int(stated["halo"]) if "halo" in stated else None
         except KeyError as error:
             raise ValueError(f"{path}: does not state its {error}: export it again") from error
-        halo = int(stated["halo"]) if "halo" in stated else None
+        except ValueError as error:
+            raise ValueError(f"{path}: states no number ({error}): export it again") from error
+        sizes = {"size_multiple": multiple, "smallest": smallest, "alignment": alignment,
+                 "min_size": min_size}  # fmt: skip
+        for name, value in {**sizes, "halo": 1 if halo is None else halo + 1}.items():
+            if value < 1:
+                raise ValueError(f"{path}: states {name}={stated[name]}: export it again")
         self.limits = TileConstraints(multiple, alignment, halo, min_size, smallest)
 
     def __call__(self, noisy: np.ndarray, sigma: float | None) -> np.ndarray:
@@ -66,7 +73,13 @@ class Model:
         inputs = {"noisy": noisy}
         if self.takes_sigma:
             inputs["sigma"] = np.full(len(noisy), sigma, np.float32)
-        return self.session.run(None, inputs)[0]
+        try:
+            return self.session.run(None, inputs)[0]
+        except Exception as error:
+            raise ValueError(
+                f"the model does not take what it states ({str(error).splitlines()[0]}): "
+                "export it again"
+            ) from error
 
 
 def restore(

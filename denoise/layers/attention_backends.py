@@ -122,7 +122,7 @@ def select_backend(*request: Any) -> str:
         if find_spec("natten") and import_module("natten").HAS_LIBNATTEN:
             names.insert(0, "natten")
         name = next((name for name in names if not unsupported_reason(name, *request)), name)
-    if not torch.compiler.is_compiling():
+    if device != "meta" and not torch.compiler.is_compiling():  # meta: only shapes are asked for
         _log_backend(name, device)
     return name
 

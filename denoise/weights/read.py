@@ -6,6 +6,10 @@ from typing import Any
 
 import torch
 
+from denoise.errors import is_out_of_memory
+
+PROGRAMS = (".onnx", ".pt2")
+
 
 class CheckpointError(ValueError):
     """A file that is not a checkpoint of this project, or is not safe to load."""
@@ -23,6 +27,11 @@ def read_weights(path: str | Path) -> Any:
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint; give the path of a weights file")
+    if path.suffix in PROGRAMS:
+        raise CheckpointError(
+            f"{path}: is an exported program: give the checkpoint it was made from, or its folder "
+            "with model.safetensors"
+        )
     try:
         with path.open("rb") as file:
             start = file.read(4)
@@ -38,6 +47,8 @@ def read_weights(path: str | Path) -> Any:
     except PermissionError as error:
         raise CheckpointError(f"{path}: not readable by you: change its permissions") from error
     except Exception as error:
+        if is_out_of_memory(error):
+            raise CheckpointError(f"{path}: too little memory to load it: free some") from error
         message = str(error)
         # torch takes a text file for a pickle with unsupported operands
         if "weights_only" in message and (

@@ -4,6 +4,7 @@ import ast
 import sys
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from harness import make, options, randomize
@@ -189,3 +190,36 @@ def test_tiles_of_the_runner_are_exact(attention):
         assert np.abs(out - whole).max() < 1e-10 * np.abs(whole).max()
         with pytest.raises(ValueError, match=r"give --tile \d+ or more"):
             runner.choose_tiles(*image.shape[2:], limits.halo, 0, limits)
+
+
+@pytest.mark.parametrize(
+    ("changes", "answer"),
+    [
+        ({"alignment": "wide"}, "states no number"),
+        ({"size_multiple": "0"}, "states size_multiple=0: export it again"),
+        ({"halo": "-2"}, "states halo=-2: export it again"),
+        ({"min_size": None}, "does not state its 'min_size'"),
+        ({"channels": "1", "out_channels": "1"}, "does not take what it states"),
+    ],
+)
+def test_wrong_metadata_are_answered_in_a_line(changes, answer, tmp_path, monkeypatch):
+    value = onnx.helper.make_tensor_value_info("noisy", onnx.TensorProto.FLOAT, [1, 3, None, None])
+    out = onnx.helper.make_tensor_value_info("out", onnx.TensorProto.FLOAT, [1, 3, None, None])
+    node = onnx.helper.make_node("Identity", ["noisy"], ["out"])
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph([node], "same", [value], [out]),
+        opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8,
+    )  # fmt: skip
+    stated = {"channels": "3", "out_channels": "3", "size_multiple": "8", "smallest": "1",
+              "alignment": "8", "min_size": "8", "halo": "4", "sigma_map": "False"}  # fmt: skip
+    stated = {key: value for key, value in (stated | changes).items() if value is not None}
+    onnx.helper.set_model_props(model, stated)
+    onnx.save(model, tmp_path / "model.onnx")
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(photo(9, 8, 3)).save("a.png")
+    words = ["run.py", "a.png", "b.png", "--model", "model.onnx"]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit, match=answer) as exit_:
+        runner.main()
+    assert str(exit_.value).startswith("error: ")
+    assert "\n" not in str(exit_.value)

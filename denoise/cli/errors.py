@@ -123,8 +123,8 @@ def _group_of(key: str, command: str, config: DictConfig) -> str | None:
     option = rest.partition(".")[0]
     for entry in OmegaConf.load(CONFIGS / f"{command}.yaml").defaults:
         group = str(next(iter(entry))) if OmegaConf.is_dict(entry) else ""
-        name, _, place = group.partition("@")
-        if (place or name) == package and option in options(name) and option not in config[package]:
+        name, _, at = group.partition("@")
+        if (at or name) == package and option in options(name) and option not in config[package]:
             return f"{group}={option}"
     return None
 

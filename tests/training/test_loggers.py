@@ -50,9 +50,7 @@ def test_tensorboard_shows_parameters_with_final_scores_and_the_card(short_run):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # MLflow's own, about its database
-def test_mlflow_gets_scores_pictures_and_the_card(
-    command, photos, tmp_path, monkeypatch
-):
+def test_mlflow_gets_scores_pictures_and_the_card(command, photos, tmp_path, monkeypatch):
     mlflow = pytest.importorskip("mlflow")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/runs.db")
     command("train", *QUICK, *TWO_STEPS, "logger=mlflow", "hydra.run.dir=run")

@@ -26,3 +26,15 @@ def constant_cosine(progress: float, *, constant: float, floor: float) -> float:
     """
     angle = math.pi * min(max(progress - constant, 0) / (1 - constant), 1)
     return floor + (1 - floor) * (1 + math.cos(angle)) / 2
+
+
+def constant_linear(progress: float, *, decay: float) -> float:
+    """Return 1, then a line to 0 (Hägele et al. 2024, arXiv 2405.18392).
+
+    Until the decay nothing depends on the length of the run, so a longer run can go on from there.
+
+    Args:
+        progress: Share of the run that is done, in [0, 1].
+        decay: Share of the run that the decay takes, at its end.
+    """
+    return min(1.0, (1 - progress) / decay) if decay else 1.0

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from denoise.data.crops import to_float
 from denoise.evaluation.protocols import Protocol
 from denoise.noise.estimation import model_sigma, realised_sigma
+from denoise.training.parameter_groups import parameter_groups
 
 
 class TrainingDivergedError(RuntimeError):
@@ -87,14 +88,8 @@ class DenoisingModule(pl.LightningModule):
         return {"noisy": noisy, "restored": restored, "clean": clean}
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Build the optimizer, without weight decay on vectors and scalars (norms, biases)."""
-        matrices = [p for p in self.parameters() if p.ndim > 1]
-        vectors = [p for p in self.parameters() if p.ndim <= 1]
-        groups: list[dict[str, Any]] = [
-            {"params": matrices},
-            {"params": vectors, "weight_decay": 0.0},
-        ]
-        optimizer = self.build_optimizer([group for group in groups if group["params"]])
+        """Build the optimizer from the network's parameters in groups by kind."""
+        optimizer = self.build_optimizer(parameter_groups(self.net))
         scheduler = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: self.learning_rate_factor(self.progress())
         )

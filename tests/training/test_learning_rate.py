@@ -1,6 +1,6 @@
 import pytest
 
-from denoise.training.learning_rate import constant_cosine, warmup_cosine
+from denoise.training.learning_rate import constant_cosine, constant_linear, warmup_cosine
 
 
 def test_warmup_cosine():
@@ -15,3 +15,10 @@ def test_constant_cosine():
     assert [constant_cosine(x, constant=0.3, floor=0) for x in (0, 0.3, 0.65, 1)] == pytest.approx(
         [1, 1, 0.5, 0]
     )
+
+
+def test_constant_linear():
+    assert [constant_linear(x, decay=0.2) for x in (0, 0.8, 0.9, 1)] == pytest.approx(
+        [1, 1, 0.5, 0]
+    )
+    assert constant_linear(1, decay=0) == 1

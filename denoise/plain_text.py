@@ -22,7 +22,7 @@ def to_json(content: Any, indent: int | None = 1) -> str:
 
 
 def to_cell(value: Any) -> Any:
-    """Return a value of a CSV file; text that a spreadsheet would compute begins with an apostrophe."""
+    """Return a value of a CSV file; an apostrophe goes before text that a spreadsheet computes."""
     if not isinstance(value, str):
         return value
     return utf8(f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value)

@@ -88,7 +88,7 @@ class DenoisingModule(pl.LightningModule):
         return {"noisy": noisy, "restored": restored, "clean": clean}
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Build the optimizer from the network's parameters in groups by kind."""
+        """Build the optimizer from the network's parameters in groups by role."""
         optimizer = self.build_optimizer(parameter_groups(self.net))
         scheduler = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: self.learning_rate_factor(self.progress())

@@ -1,4 +1,4 @@
-"""Optimizers that treat kinds of parameters apart."""
+"""Optimizers that treat roles of parameters apart."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -30,7 +30,7 @@ def muon(
     """
     prepared = []
     for group in groups:
-        hidden = group["kind"] == "hidden"
+        hidden = group["role"] == "hidden"
         own = {"momentum": momentum} if hidden else {"betas": tuple(betas)}
         rate = lr if hidden else adamw_lr
         defaults = {"use_muon": hidden, "lr": rate, "weight_decay": weight_decay}

@@ -1,4 +1,4 @@
-"""Parameters in groups by kind, for optimizers that treat them apart."""
+"""Parameters in groups by role, for optimizers that treat them apart."""
 
 from typing import Any
 
@@ -6,15 +6,15 @@ from torch import nn
 
 
 def parameter_groups(net: nn.Module) -> list[dict[str, Any]]:
-    """Group the trainable parameters of a network by kind; vectors have no weight decay.
+    """Group the trainable parameters of a network by role; vectors have no weight decay.
 
-    The kinds are those of Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon):
+    The roles are Muon's (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon):
     `hidden` are the weights of convolutions and linear layers that mix channels, except for the
     network's first and last; `other` are those two, depthwise convolutions and tables such as
     position biases; `vector` are biases, norms' weights and scalars.
 
     Returns:
-        Dicts of `kind` and `params`; vectors' also of `weight_decay`, 0. Kinds without parameters
+        Dicts of `role` and `params`; vectors' also of `weight_decay`, 0. Kinds without parameters
         are left out.
     """
     layers = [m for m in net.modules() if isinstance(m, (nn.Linear, nn.modules.conv._ConvNd))]
@@ -26,10 +26,10 @@ def parameter_groups(net: nn.Module) -> list[dict[str, Any]]:
     groups: dict[str, list[nn.Parameter]] = {"hidden": [], "other": [], "vector": []}
     for parameter in net.parameters():
         if parameter.requires_grad:
-            kind = "vector" if parameter.ndim < 2 else "hidden" if parameter in mixing else "other"
-            groups[kind].append(parameter)
+            role = "vector" if parameter.ndim < 2 else "hidden" if parameter in mixing else "other"
+            groups[role].append(parameter)
     return [
-        {"kind": kind, "params": parameters} | ({"weight_decay": 0.0} if kind == "vector" else {})
-        for kind, parameters in groups.items()
+        {"role": role, "params": parameters} | ({"weight_decay": 0.0} if role == "vector" else {})
+        for role, parameters in groups.items()
         if parameters
     ]

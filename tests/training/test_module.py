@@ -153,7 +153,7 @@ def test_vectors_do_not_decay():
     denoising = module(net)
     denoising.progress = lambda: 0.0
     groups = denoising.configure_optimizers()["optimizer"].param_groups
-    assert {group["kind"]: group["weight_decay"] for group in groups} == {
+    assert {group["role"]: group["weight_decay"] for group in groups} == {
         "hidden": 0.1, "other": 0.1, "vector": 0.0,
     }  # fmt: skip
     assert sum(len(group["params"]) for group in groups) == len(list(net.parameters()))

@@ -40,7 +40,7 @@ def test_muon_moves_all_others_as_torch_adamw():
     net, twin = small_net(), small_net()
     options = ("optimizer.adamw_lr=0.003", "optimizer.weight_decay=0.1")
     optimizer = make("optimizer", "optimizer=muon", *options)(parameter_groups(net))
-    groups = [{key: g[key] for key in g if key != "kind"} for g in parameter_groups(twin)]
+    groups = [{key: g[key] for key in g if key != "role"} for g in parameter_groups(twin)]
     adamw = torch.optim.AdamW(groups, lr=0.003, betas=(0.9, 0.99), eps=1e-10, weight_decay=0.1)
     for seed in range(3):
         step(net, optimizer, seed)

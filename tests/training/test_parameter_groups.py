@@ -6,9 +6,9 @@ from torch import nn
 from denoise.training.parameter_groups import parameter_groups
 
 
-def kinds(net):
+def roles(net):
     named = {parameter: name for name, parameter in net.named_parameters()}
-    return {group["kind"]: {named[p] for p in group["params"]} for group in parameter_groups(net)}
+    return {group["role"]: {named[p] for p in group["params"]} for group in parameter_groups(net)}
 
 
 class Small(nn.Module):
@@ -24,7 +24,7 @@ class Small(nn.Module):
 
 
 def test_kinds():
-    assert kinds(Small()) == {
+    assert roles(Small()) == {
         "hidden": {"mix.weight", "grouped.weight", "linear.weight"},
         "other": {"embed.weight", "output.weight", "depthwise.weight", "table"},
         "vector": {
@@ -35,7 +35,7 @@ def test_kinds():
 
 
 def test_only_vectors_are_without_weight_decay():
-    decay = {group["kind"]: group.get("weight_decay") for group in parameter_groups(Small())}
+    decay = {group["role"]: group.get("weight_decay") for group in parameter_groups(Small())}
     assert decay == {"hidden": None, "other": None, "vector": 0.0}
 
 
@@ -48,4 +48,4 @@ def test_every_parameter_is_in_one_group(attention):
 
 
 def test_a_net_without_hidden_weights():
-    assert list(kinds(nn.Conv2d(3, 3, 3))) == ["other", "vector"]
+    assert list(roles(nn.Conv2d(3, 3, 3))) == ["other", "vector"]

@@ -1,57 +1,9 @@
-"""Write the photographs that the released models are trained on, from packages of Debian.
-
-apt-get download mate-backgrounds lomiri-wallpapers-16.04 lomiri-wallpapers-20.04 \
-    plasma-workspace-wallpapers
-for file in *.deb; do dpkg -x "$file" packages; done
-python scripts/free_photographs.py packages data/free_photographs
-
-Their licences (GPL-2+, CC-BY, CC-BY-SA, CC0) are in each package's /usr/share/doc.
-"""
+"""Write the training photographs of the released models: see denoise/data/free_photographs.py."""
 
 import sys
 from pathlib import Path
 
-from PIL import Image
-
-# The photographs among the backgrounds: neither drawings nor renderings.
-WALLPAPERS = (
-    "BytheWater ColdRipple ColorfulCups DarkestHour EveningGlow FallenLeaf Grey Kite OneStandsOut "
-    "Path Shell Volna summer_1am"
-)
-NATURE = (
-    "Aqua Blinds Dune FreshFlower Garden GreenMeadow LadyBird RainDrops Storm TwoWings Wood "
-    "YellowFlower"
-)
-BACKGROUNDS = (
-    "Bridge Dragonfly Kleiber Picture_0B Picture_1A Wine aitzgorri free friends greentock life "
-    "picosdeeuropa seeding sunset"
-)
-
-
-def photographs(packages: Path) -> list[Path]:
-    """Return the largest file of each photograph below a folder of unpacked packages."""
-    share = packages / "usr/share"
-    found = [
-        max(share.glob(f"wallpapers/{name}/contents/images/*.jpg"), key=lambda p: p.stat().st_size)
-        for name in WALLPAPERS.split()
-    ]
-    found += [share / f"backgrounds/mate/nature/{name}.jpg" for name in NATURE.split()]
-    for name in BACKGROUNDS.split():
-        found += share.glob(f"backgrounds/{name}_by_*.jpg")
-    return found
-
-
-def main(packages: str, folder: str) -> None:
-    """Reduce each photograph by 2, or by 3 from 3600 pixels: colours of every pixel, less noise."""
-    target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
-    for path in photographs(Path(packages)):
-        image = Image.open(path).convert("RGB")
-        name = path.parts[-4] if "wallpapers" in path.parts else path.stem.split("_by_")[0]
-        long_side = max(image.size)
-        factor = 3 if long_side >= 3600 else 2 if long_side >= 1500 else 1
-        image.reduce(factor).save(target / f"{name}.png")
-
+from denoise.data.free_photographs import write_photographs
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    write_photographs(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -8,6 +8,7 @@
 Their licences (GPL-2+, CC-BY, CC-BY-SA, CC0) are in each package's usr/share/doc.
 """
 
+import sys
 from pathlib import Path
 
 from PIL import Image
@@ -68,3 +69,10 @@ def write_photographs(packages: Path, folder: Path) -> int:
                 small.save(folder / f"{name}_{scale}.png")
                 count += 1
     return count
+
+
+def main() -> None:
+    """Write the photographs of the packages' folder, the first argument, to the second."""
+    if len(sys.argv) != 3:
+        sys.exit("usage: python scripts/free_photographs.py PACKAGES FOLDER")
+    write_photographs(Path(sys.argv[1]), Path(sys.argv[2]))

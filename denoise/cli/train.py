@@ -24,6 +24,7 @@ from denoise.results.save import save_results
 from denoise.results.tables import echo
 from denoise.training.check_options import check_options
 from denoise.training.datamodule import DenoisingDataModule
+from denoise.training.initialize import freeze, initialize
 from denoise.training.loggers import final_scores, log_results, parameters_of
 from denoise.training.module import DenoisingModule
 from denoise.training.resume import find_checkpoint
@@ -58,6 +59,11 @@ def main(config: DictConfig) -> float | None:
         objects["backbone"], objects["noise"], objects["loss"], objects["optimizer"],
         objects["scheduler"], objects["protocol"], objects["sigma"], objects["seed"], resolved,
     )  # fmt: skip
+    checkpoint = find_checkpoint(config.resume, resolved)
+    if config.init is not None and checkpoint is None:
+        echo(initialize(module.net, config.init, strict=config.init_strict))
+    if config.freeze:
+        echo(freeze(module.net, config.freeze))
     if config.compile:
         module.net.compile(mode=None if config.compile is True else config.compile)
     crop_options = ("patch", "batch", "progressive", "shuffle_channels", "val_crop", "seed")
@@ -66,7 +72,6 @@ def main(config: DictConfig) -> float | None:
     )
     callbacks, loggers = list(objects["callbacks"].values()), list(objects["logger"].values())
     trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers)
-    checkpoint = find_checkpoint(config.resume, resolved)
     if checkpoint is not None:
         echo(f"continuing from {checkpoint}")
     begun = time.perf_counter()

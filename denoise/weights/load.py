@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from denoise.errors import first_line
@@ -63,6 +64,18 @@ def load_model(path: str | Path) -> tuple[nn.Module, Config]:
             f"{path}: config and weights make no model: {first_line(cause)}"
         ) from error
     return net.eval(), config
+
+
+def read_state(path: str | Path) -> State:
+    """Read the weights of a model that `load_model` takes, named as in its net.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged, unsafe or of another network.
+    """
+    state, _ = _read_model(Path(path))
+    if not all(isinstance(w, Tensor) and w.layout is torch.strided for w in state.values()):
+        raise CheckpointError(f"{path}: its weights are not plain tensors")
+    return state
 
 
 def open_model(path: str | Path) -> tuple[nn.Module, Config]:

@@ -24,8 +24,9 @@ def main(config: DictConfig) -> None:
         raise ValueError(f"{checkpoint}: {type(net).__name__} cannot be exported, a Restormer can")
     record = results_of(checkpoint)
     exported = export_model(
-        net, trained, record, as_list(config.format), output, overwrite=config.overwrite
-    )
+        net, trained, record, as_list(config.format), output,
+        overwrite=config.overwrite, half=config.half,
+    )  # fmt: skip
     for name, found in exported["checks"].items():
         figures = ", ".join(f"{size} {difference:.1e}" for size, difference in found.items())
         echo(f"{name}: differs from the model by at most {figures}")

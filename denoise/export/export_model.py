@@ -1,5 +1,6 @@
 """Export a model to one folder: weights, programs, runner and card, checked as written."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -8,6 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+from safetensors.torch import save_file
 
 from denoise.backbone.restormer import Restormer
 from denoise.evaluation.complexity import model_complexity
@@ -46,6 +49,7 @@ def export_model(
     folder: Path,
     *,
     overwrite: bool = False,
+    half: bool = False,
 ) -> dict[str, Any]:
     """Write a model in several formats, all files at once.
 
@@ -56,6 +60,7 @@ def export_model(
         formats: any of safetensors, onnx and pt2.
         folder: created if it is missing.
         overwrite: whether to replace the files of an earlier export, those of other formats too.
+        half: whether safetensors holds the weights in half precision.
 
     Returns:
         Content of model.json: files, skipped (reasons by format), spec and checks (largest
@@ -70,12 +75,13 @@ def export_model(
     net = net.float()
     with TemporaryDirectory(prefix=".export-", dir=folder) as temporary:
         draft = Path(temporary)
-        spec, checks, skipped = _write(net, config, [*dict.fromkeys(formats)], draft)
+        spec, checks, skipped = _write(net, config, [*dict.fromkeys(formats)], draft, half)
         done = [name for name in formats if name not in skipped]
         if not done:
             reasons = (f"{name}: {reason}" for name, reason in skipped.items())
             raise ValueError(f"nothing could be exported: {'; '.join(reasons)}")
         exported = {
+            "half": half,
             "files": [file for name in done for file in FILES[name]],
             "skipped": skipped,
             "spec": spec and spec.flat(),
@@ -115,16 +121,13 @@ def _replace_files(draft: Path, folder: Path) -> None:
 
 
 def _write(
-    net: Restormer, config: Mapping[str, Any], formats: Sequence[str], draft: Path
+    net: Restormer, config: Mapping[str, Any], formats: Sequence[str], draft: Path, half: bool
 ) -> tuple[ModelSpec | None, dict[str, dict[str, float]], dict[str, str]]:
     """Write the formats that can be; return spec, checks and why the others are skipped."""
     checks: dict[str, dict[str, float]] = {}
     skipped: dict[str, str] = {}
     if "safetensors" in formats:
-        try:
-            write_weights(net, config, draft / FILES["safetensors"][0])
-        except ExportError as error:
-            skipped["safetensors"] = str(error)
+        write_weights(net, config, draft / FILES["safetensors"][0], half=half)
     programs = [name for name in formats if name != "safetensors"]
     if not programs:
         return None, checks, skipped
@@ -156,20 +159,24 @@ def write_runner(folder: Path) -> None:
     shutil.copyfile(shared, folder / shared.name)
 
 
-def write_weights(net: Restormer, config: Mapping[str, Any], path: Path) -> None:
+def write_weights(
+    net: Restormer, config: Mapping[str, Any], path: Path, *, half: bool = False
+) -> None:
     """Write the weights, and beside them config.json, from which load_model builds the net.
 
-    Raises:
-        ExportError: where safetensors is not installed.
+    Args:
+        net: the backbone.
+        config: the resolved config that it was loaded with.
+        path: of the .safetensors file.
+        half: whether the weights are stored in half precision.
     """
-    try:
-        from safetensors.torch import save_file
-    except ImportError as error:
-        raise ExportError("safetensors is not installed: pip install '.[export]'") from error
     state = {name: weight.contiguous() for name, weight in net.state_dict().items()}
+    if half:
+        state = {n: w.half() if w.is_floating_point() else w for n, w in state.items()}
     save_file(state, path, {"format": "pt"})
     kept = {key: config[key] for key in CONFIG_KEYS if key in config}
     kept["train"] = list(config.get("train") or [])  # names alone: no paths of this machine
+    kept["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     path.with_name(CONFIG).write_text(json.dumps(kept, indent=1) + "\n")
 
 

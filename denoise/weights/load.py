@@ -1,5 +1,6 @@
 """Loading of models from checkpoints, exported folders and weights of other projects."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from denoise.weights.external import ExternalModel
 from denoise.weights.migrate import migrate
 from denoise.weights.published_restormer import is_published, published_model
 from denoise.weights.read import CheckpointError, read_weights
+from denoise.weights.released import find_model
 from denoise.weights.validate import build_validated
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"  # of an exported folder
@@ -43,13 +45,14 @@ def load_model(path: str | Path) -> tuple[nn.Module, Config]:
 
     Args:
         path: a checkpoint of denoise train, with its averaged weights if it has any; an exported
-            folder or its model.safetensors; weights as Restormer's authors publish them.
+            folder or its model.safetensors; weights as Restormer's authors publish them; the name
+            of a released model.
 
     Raises:
         CheckpointError: if the file is none of these, its config names anything but parts of a
             network of this package, or the config and the weights are of different networks.
     """
-    path = Path(path)
+    path = find_model(path)
     state, config = _read_model(path)
     try:
         file = path / WEIGHTS if path.is_dir() else path
@@ -72,7 +75,7 @@ def read_state(path: str | Path) -> State:
     Raises:
         CheckpointError: if the file is missing, damaged, unsafe or of another network.
     """
-    state, _ = _read_model(Path(path))
+    state, _ = _read_model(find_model(path))
     if not all(isinstance(w, Tensor) and w.layout is torch.strided for w in state.values()):
         raise CheckpointError(f"{path}: its weights are not plain tensors")
     return state
@@ -109,6 +112,11 @@ def _migrate(config: Config, path: str | Path) -> Config:
         raise CheckpointError(f"{path}: its config is nested too deeply") from error
 
 
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _read_model(path: Path) -> tuple[State, Config]:
     """Read weights, named as in the net, and the config beside them."""
     weights = path / WEIGHTS if path.is_dir() else path
@@ -120,6 +128,11 @@ def _read_model(path: Path) -> tuple[State, Config]:
         except (ValueError, RecursionError) as error:
             raise CheckpointError(f"{beside}: not valid JSON: {first_line(error)}") from error
         if isinstance(config, dict) and "backbone" in config:
+            if config.get("sha256", digest := _sha256(weights)) != digest:
+                raise CheckpointError(
+                    f"{weights}: is not the file that its config.json was written with, or is "
+                    "damaged: export, download or install it again"
+                )
             return contents, _migrate(config, beside)
     elif _is_checkpoint(contents):
         named = contents["state_dict"].items()

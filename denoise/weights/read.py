@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 
 from denoise.errors import is_out_of_memory
 
@@ -36,14 +37,10 @@ def read_weights(path: str | Path) -> Any:
         with path.open("rb") as file:
             start = file.read(4)
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
             return load_file(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # torch warns of files refused below
             return torch.load(path, map_location="cpu", weights_only=True)
-    except ImportError as error:
-        raise CheckpointError(f"{path}: to read it: pip install 'denoise[export]'") from error
     except PermissionError as error:
         raise CheckpointError(f"{path}: not readable by you: change its permissions") from error
     except Exception as error:

@@ -1,0 +1,17 @@
+"""The models that come with the package, by name."""
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parents[1] / "released"  # a folder each, as denoise export writes them
+DEFAULT = "color"
+
+
+def released_models() -> list[str]:
+    """Return the names of the released models, the default first."""
+    names = sorted(path.parent.name for path in FOLDER.glob("*/model.safetensors"))
+    return sorted(names, key=lambda name: name != DEFAULT)
+
+
+def find_model(path: str | Path) -> Path:
+    """Return the folder of a released model where `path` is its name, else the path itself."""
+    return FOLDER / str(path) if str(path) in released_models() else Path(path)

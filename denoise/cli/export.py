@@ -25,7 +25,7 @@ def main(config: DictConfig) -> None:
     record = results_of(checkpoint)
     exported = export_model(
         net, trained, record, as_list(config.format), output,
-        overwrite=config.overwrite, half=config.half,
+        overwrite=config.overwrite, half_precision=config.half_precision,
     )  # fmt: skip
     for name, found in exported["checks"].items():
         figures = ", ".join(f"{size} {difference:.1e}" for size, difference in found.items())

@@ -49,7 +49,7 @@ def export_model(
     folder: Path,
     *,
     overwrite: bool = False,
-    half: bool = False,
+    half_precision: bool = False,
 ) -> dict[str, Any]:
     """Write a model in several formats, all files at once.
 
@@ -60,7 +60,7 @@ def export_model(
         formats: any of safetensors, onnx and pt2.
         folder: created if it is missing.
         overwrite: whether to replace the files of an earlier export, those of other formats too.
-        half: whether safetensors holds the weights in half precision.
+        half_precision: whether safetensors holds the weights in half precision.
 
     Returns:
         Content of model.json: files, skipped (reasons by format), spec and checks (largest
@@ -75,13 +75,15 @@ def export_model(
     net = net.float()
     with TemporaryDirectory(prefix=".export-", dir=folder) as temporary:
         draft = Path(temporary)
-        spec, checks, skipped = _write(net, config, [*dict.fromkeys(formats)], draft, half)
+        spec, checks, skipped = _write(
+            net, config, [*dict.fromkeys(formats)], draft, half_precision
+        )
         done = [name for name in formats if name not in skipped]
         if not done:
             reasons = (f"{name}: {reason}" for name, reason in skipped.items())
             raise ValueError(f"nothing could be exported: {'; '.join(reasons)}")
         exported = {
-            "half": half,
+            "half_precision": half_precision,
             "files": [file for name in done for file in FILES[name]],
             "skipped": skipped,
             "spec": spec and spec.flat(),
@@ -121,13 +123,17 @@ def _replace_files(draft: Path, folder: Path) -> None:
 
 
 def _write(
-    net: Restormer, config: Mapping[str, Any], formats: Sequence[str], draft: Path, half: bool
+    net: Restormer,
+    config: Mapping[str, Any],
+    formats: Sequence[str],
+    draft: Path,
+    half_precision: bool,
 ) -> tuple[ModelSpec | None, dict[str, dict[str, float]], dict[str, str]]:
     """Write the formats that can be; return spec, checks and why the others are skipped."""
     checks: dict[str, dict[str, float]] = {}
     skipped: dict[str, str] = {}
     if "safetensors" in formats:
-        write_weights(net, config, draft / FILES["safetensors"][0], half=half)
+        write_weights(net, config, draft / FILES["safetensors"][0], half_precision=half_precision)
     programs = [name for name in formats if name != "safetensors"]
     if not programs:
         return None, checks, skipped
@@ -160,7 +166,7 @@ def write_runner(folder: Path) -> None:
 
 
 def write_weights(
-    net: Restormer, config: Mapping[str, Any], path: Path, *, half: bool = False
+    net: Restormer, config: Mapping[str, Any], path: Path, *, half_precision: bool = False
 ) -> None:
     """Write the weights, and beside them config.json, from which load_model builds the net.
 
@@ -168,10 +174,10 @@ def write_weights(
         net: the backbone.
         config: the resolved config that it was loaded with.
         path: of the .safetensors file.
-        half: whether the weights are stored in half precision.
+        half_precision: whether the weights are stored in half precision.
     """
     state = {name: weight.contiguous() for name, weight in net.state_dict().items()}
-    if half:
+    if half_precision:
         state = {n: w.half() if w.is_floating_point() else w for n, w in state.items()}
     save_file(state, path, {"format": "pt"})
     kept = {key: config[key] for key in CONFIG_KEYS if key in config}

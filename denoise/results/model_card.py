@@ -14,7 +14,13 @@ from denoise.results.tables import complexity_texts
 
 TEMPLATE = Path(__file__).parent / "templates" / "model_card.md"
 LICENCE = "to-be-chosen-by-the-publisher"
-NO_EXPORT: dict[str, Any] = {"spec": None, "files": [], "skipped": {}, "checks": {}, "half": False}
+NO_EXPORT: dict[str, Any] = {
+    "spec": None,
+    "files": [],
+    "skipped": {},
+    "checks": {},
+    "half_precision": False,
+}
 METRICS = {"psnr": "PSNR in dB", "ssim": "SSIM"}
 
 

@@ -11,6 +11,7 @@ from harness import ROOT
 from pictures import photo
 from PIL import Image
 from runs import plain, save
+from safetensors.torch import load_file
 
 from denoise.export import export_model as export
 from denoise.export import torch_export
@@ -224,10 +225,16 @@ class TestExport:
         with pytest.raises(ValueError, match=r"nothing could be exported: onnx: .*is odd"):
             self.export(tmp_path, ["onnx"], overwrite=True)
 
-    def test_a_missing_package_is_named(self, tmp_path, monkeypatch):
-        monkeypatch.setitem(sys.modules, "safetensors.torch", None)
-        with pytest.raises(ValueError, match=r"pip install '\.\[export\]'"):
-            self.export(tmp_path, ["safetensors"])
+    def test_half_precision(self, tmp_path):
+        exported = self.export(tmp_path, ["safetensors"], half_precision=True)
+        assert exported["half_precision"]
+        card = (tmp_path / "out" / "README.md").read_text()
+        assert "rounded to half precision" in card
+        stored = load_file(tmp_path / "out" / "model.safetensors")
+        assert {weight.dtype for weight in stored.values()} == {torch.float16}
+        net, _ = load_model(tmp_path / "out")
+        for name, weight in net.state_dict().items():
+            assert torch.equal(weight, stored[name].float()), name
 
 
 def test_the_card_says_what_it_is(tmp_path):

@@ -51,7 +51,7 @@ def test_what_fits_nowhere_is_refused_even_if_not_strict(tmp_path):
 def test_half_precision_weights_start_a_full_precision_network(tmp_path):
     resolved = plain(*SMALL)
     donor = save(tmp_path / "a.ckpt", resolved)
-    write_weights(donor, resolved, tmp_path / "model.safetensors", half=True)
+    write_weights(donor, resolved, tmp_path / "model.safetensors", half_precision=True)
     started = build(**OPTIONS)
     initialize(started, tmp_path)
     for name, weight in donor.state_dict().items():

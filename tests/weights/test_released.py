@@ -16,7 +16,9 @@ def shelf(tmp_path, monkeypatch):
     for name in ("color", "another"):
         resolved = plain()
         net = save(tmp_path / "released" / name / "a.ckpt", resolved)
-        write_weights(net, resolved, tmp_path / "released" / name / "model.safetensors", half=True)
+        write_weights(
+            net, resolved, tmp_path / "released" / name / "model.safetensors", half_precision=True
+        )
     return tmp_path / "released"
 
 

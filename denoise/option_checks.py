@@ -1,6 +1,6 @@
 """Checks of options that raise the same message everywhere."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def check_positive(**sizes: float) -> None:
@@ -36,3 +36,22 @@ def check_choice(choices: Iterable[str], **options: str) -> None:
     for name, value in options.items():
         if value not in choices:
             raise ValueError(f"{name}={value} is unknown: choose one of {', '.join(choices)}")
+
+
+def at_level(level: int, **options: int | Sequence[int]) -> list[int]:
+    """Return the values of options that are numbers, or lists of one for each level of a network.
+
+    Args:
+        level: 0 for the top; below the end of a list its last number holds.
+
+    Raises:
+        ValueError: for an empty list.
+    """
+    values = []
+    for name, option in options.items():
+        if isinstance(option, Sequence) and not option:
+            raise ValueError(f"{name}=[] must hold a number for each level")
+        values.append(
+            option[min(level, len(option) - 1)] if isinstance(option, Sequence) else option
+        )
+    return values

@@ -1,5 +1,6 @@
 """The contract of every attention: a `Mixer`, and the properties that it states."""
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -40,10 +41,16 @@ class Mixer(nn.Module):
     """Attention of a block: maps (B, C, H, W) to the same shape, at any H and W from 1.
 
     Built from `(dim, num_heads, block_index, *, own options)`, where `block_index` is the position
-    of the block in its level; sets `properties` in its constructor.
+    of the block in its level; one that takes `level` is told the level too, 0 for the top. Sets
+    `properties` in its constructor.
     """
 
     properties: MixerProperties
 
 
-MixerFactory = Callable[[int, int, int], Mixer]  # of (dim, num_heads, block_index)
+MixerFactory = Callable[..., Mixer]  # of (dim, num_heads, block_index), and level where it takes it
+
+
+def takes_level(factory: MixerFactory) -> bool:
+    """Return whether mixers of a factory are told the level of the network they are in."""
+    return "level" in inspect.signature(factory).parameters

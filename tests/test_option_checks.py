@@ -4,7 +4,7 @@ import pytest
 
 from denoise.attention.neighborhood import NeighborhoodAttention
 from denoise.attention.unfold import UnfoldAttention
-from denoise.option_checks import check_choice, check_odd, check_positive
+from denoise.option_checks import at_level, check_choice, check_odd, check_positive
 
 
 def test_an_even_side_is_refused():
@@ -31,3 +31,10 @@ def test_an_unknown_value_is_refused_with_those_allowed():
 def test_mixers_refuse_an_even_kernel(kind):
     with pytest.raises(ValueError, match="kernel_size=4 must be odd"):
         kind(8, 2, 0, kernel_size=4)
+
+
+def test_at_level():
+    assert at_level(1, a=[8, 4, 2], b=(1, 2), c=7) == [4, 2, 7]
+    assert at_level(5, a=[8, 4, 2]) == [2]
+    with pytest.raises(ValueError, match="a=\\[\\] must hold a number for each level"):
+        at_level(0, a=[])

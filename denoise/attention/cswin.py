@@ -10,12 +10,14 @@ horizontal one for the other half. Cost per pixel grows with the length of a str
 the height or width of the image.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from denoise.layers.conv1x1 import Conv1x1
 from denoise.layers.windows import attend, crop, merge, pad, partition, runs
-from denoise.option_checks import check_positive
+from denoise.option_checks import at_level, check_positive
 from denoise.properties import Mixer, MixerProperties
 
 
@@ -30,7 +32,8 @@ class CrossShapedWindowAttention(Mixer):
         dim: channels, even.
         num_heads: divides `dim`; 1 or even.
         block_index: position of the block in its level; unused.
-        stripe_width: pixels across a stripe.
+        stripe_width: pixels across a stripe; a list holds one for each level.
+        level: level of the network, 0 for the top, for options that are lists.
         qkv_bias: whether the query, key and value projection has a bias.
 
     Raises:
@@ -43,10 +46,12 @@ class CrossShapedWindowAttention(Mixer):
         num_heads: int,
         block_index: int,
         *,
-        stripe_width: int = 4,
+        stripe_width: int | Sequence[int] = (1, 2, 7, 7),
+        level: int = 0,
         qkv_bias: bool = True,
     ) -> None:
         super().__init__()
+        (stripe_width,) = at_level(level, stripe_width=stripe_width)
         check_positive(stripe_width=stripe_width)
         if dim % 2:
             raise ValueError(f"dim={dim} must be even: each direction takes half of the channels")

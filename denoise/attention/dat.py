@@ -11,12 +11,14 @@ bilinearly at the shifted points :math:`p_c`, whose offsets a small network :mat
 from the queries.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from denoise.layers.conv1x1 import zero_parameters
-from denoise.option_checks import check_odd, check_positive
+from denoise.option_checks import at_level, check_odd, check_positive
 from denoise.properties import Mixer, MixerProperties
 
 
@@ -33,10 +35,12 @@ class DeformableAttention(Mixer):
         dim: channels.
         num_heads: divides `dim`.
         block_index: position of the block in its level; unused.
-        stride: largest height and width of a cell in pixels.
+        stride: largest height and width of a cell in pixels; a list holds one for each level, as it
+            does for groups and offset_kernel.
         groups: groups of channels with offsets of their own; divides `dim`.
         offset_range: largest offset along an axis, in units of half a cell.
         offset_kernel: odd kernel size of the convolution that predicts the offsets.
+        level: level of the network, 0 for the top, for options that are lists.
 
     Raises:
         ValueError: where groups do not divide the channels or offset_kernel is even.
@@ -48,12 +52,16 @@ class DeformableAttention(Mixer):
         num_heads: int,
         block_index: int,
         *,
-        stride: int = 8,
-        groups: int = 1,
+        stride: int | Sequence[int] = (8, 4, 2, 1),
+        groups: int | Sequence[int] = (1, 2, 4, 8),
         offset_range: float = 2,
-        offset_kernel: int = 9,
+        offset_kernel: int | Sequence[int] = (9, 7, 5, 3),
+        level: int = 0,
     ) -> None:
         super().__init__()
+        stride, groups, offset_kernel = at_level(
+            level, stride=stride, groups=groups, offset_kernel=offset_kernel
+        )
         check_positive(stride=stride, groups=groups)
         if dim % groups:
             raise ValueError(f"groups={groups} does not divide {dim} channels: choose a divisor")

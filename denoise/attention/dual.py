@@ -2,27 +2,29 @@ r"""Two mixers in one block, one after the other or side by side.
 
 .. math::
 
-   \text{sequence:} \quad y = f(x) + g\big(x + f(x)\big), \qquad \text{parallel:} \quad y =
+   \text{sequence:} \quad y = f(x) + g\big(n(x + f(x))\big), \qquad \text{parallel:} \quad y =
    f(x) + g(x)
 
-:math:`f` and :math:`g` are any two other mixers, as a spatial and a channel attention.
+:math:`f` and :math:`g` are any two other mixers, as a spatial and a channel attention, :math:`n` is
+a norm.
 """
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from denoise.option_checks import check_choice
-from denoise.properties import Mixer, MixerFactory, MixerProperties
+from denoise.properties import Mixer, MixerFactory, MixerProperties, takes_level
 from denoise.receptive_field import Compose, Radius, ReceptiveField, Union
 
 
 class Dual(Mixer):
     """Spatial and channel attention in one block, as in X-Restormer (Chen et al. 2023, 2310.11881).
 
-    X-Restormer puts a norm and a feed-forward between the two; here they share one norm, and in
-    sequence the second sees the input with the first's output added.
+    X-Restormer puts a norm and a feed-forward between the two; here in sequence a norm alone. With
+    first=swin and second=grid it is MaxViT's pair (Tu et al. 2022, arXiv 2204.01697).
 
     Args:
         dim: channels.
@@ -30,7 +32,9 @@ class Dual(Mixer):
         block_index: position of the block in its level, passed to both.
         first: factory of the first mixer.
         second: factory of the second mixer.
+        norm: factory of the norm before the second mixer in sequence; None for none.
         order: sequence or parallel.
+        level: level of the network, passed to the mixers that take it.
 
     Raises:
         ValueError: for another order.
@@ -44,13 +48,18 @@ class Dual(Mixer):
         *,
         first: MixerFactory,
         second: MixerFactory,
+        norm: Callable[[int], nn.Module] | None,
         order: Literal["sequence", "parallel"] = "sequence",
+        level: int = 0,
     ) -> None:
         super().__init__()
         check_choice(("sequence", "parallel"), order=order)
         self.order = order
-        self.first = first(dim, num_heads, block_index)
-        self.second = second(dim, num_heads, block_index)
+        self.first, self.second = (
+            mixer(dim, num_heads, block_index, **({"level": level} if takes_level(mixer) else {}))
+            for mixer in (first, second)
+        )
+        self.norm = norm(dim) if norm and order == "sequence" else nn.Identity()
         one, other = self.first.properties, self.second.properties
         receptive_field: ReceptiveField | None = None
         if one.receptive_field and other.receptive_field and self.order == "sequence":
@@ -74,4 +83,4 @@ class Dual(Mixer):
     def forward(self, x: Tensor) -> Tensor:
         """Mix (B, C, H, W)."""
         out = self.first(x)
-        return out + self.second(x + out if self.order == "sequence" else x)
+        return out + self.second(self.norm(x + out) if self.order == "sequence" else x)

@@ -9,12 +9,14 @@ One key stands for R x R pixels; their number still grows with the image, so cos
 pixels.
 """
 
+from collections.abc import Sequence
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from denoise.layers.conv1x1 import zero_parameters
 from denoise.layers.upcast_conv import UpcastConv2d
-from denoise.option_checks import check_positive
+from denoise.option_checks import at_level, check_positive
 from denoise.properties import Mixer, MixerProperties
 
 GRID = 7  # tokens per axis of the linear variant
@@ -30,7 +32,9 @@ class SpatialReductionAttention(Mixer):
         dim: channels.
         num_heads: divides `dim`.
         block_index: position of the block in its level; unused.
-        sr_ratio: height and width in pixels of the patches that become one key; 1 for none.
+        sr_ratio: height and width in pixels of the patches that become one key; 1 for none; a list
+            holds one for each level.
+        level: level of the network, 0 for the top, for options that are lists.
         linear: PVTv2's variant: 7 x 7 keys, each the mean of a region, whatever the image's size.
         qkv_bias: whether the query, key and value projections have a bias.
     """
@@ -41,11 +45,13 @@ class SpatialReductionAttention(Mixer):
         num_heads: int,
         block_index: int,
         *,
-        sr_ratio: int = 8,
+        sr_ratio: int | Sequence[int] = (8, 4, 2, 1),
+        level: int = 0,
         linear: bool = False,
         qkv_bias: bool = True,
     ) -> None:
         super().__init__()
+        (sr_ratio,) = at_level(level, sr_ratio=sr_ratio)
         check_positive(sr_ratio=sr_ratio)
         self.num_heads = num_heads
         self.sr_ratio = sr_ratio

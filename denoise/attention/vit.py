@@ -9,12 +9,14 @@ r"""Patch attention: tokens of p x p pixels attend to all tokens.
 weights of its own: a constant image comes out with a grid.
 """
 
+from collections.abc import Sequence
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from denoise.layers.conv1x1 import zero_parameters
 from denoise.layers.upcast_conv import UpcastConv2d
-from denoise.option_checks import check_positive
+from denoise.option_checks import at_level, check_positive
 from denoise.properties import Mixer, MixerProperties
 
 
@@ -31,7 +33,8 @@ class PatchAttention(Mixer):
         dim: channels, of pixels as of tokens.
         num_heads: divides `dim`.
         block_index: position of the block in its level; unused.
-        patch_size: height and width p of a patch in pixels.
+        patch_size: height and width p of a patch in pixels; a list holds one for each level.
+        level: level of the network, 0 for the top, for options that are lists.
         qkv_bias: whether the query, key and value projection has a bias.
     """
 
@@ -41,10 +44,12 @@ class PatchAttention(Mixer):
         num_heads: int,
         block_index: int,
         *,
-        patch_size: int = 4,
+        patch_size: int | Sequence[int] = (8, 4, 2, 1),
+        level: int = 0,
         qkv_bias: bool = True,
     ) -> None:
         super().__init__()
+        (patch_size,) = at_level(level, patch_size=patch_size)
         check_positive(patch_size=patch_size)
         self.num_heads = num_heads
         self.patch_size = patch_size

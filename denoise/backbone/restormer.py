@@ -10,10 +10,12 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from denoise.layers.conv1x1 import Conv1x1
+from denoise.layers.named_seed import named_seed
 from denoise.layers.padding import pad_to_multiple
+from denoise.layers.patch_merging import PatchMerging
 from denoise.noise.synthetic import sigma_to_unit
 from denoise.option_checks import check_choice, check_positive
-from denoise.properties import MixerFactory
+from denoise.properties import MixerFactory, takes_level
 from denoise.receptive_field import Compose, Downsampled, Radius, ReceptiveField, Union
 
 
@@ -60,21 +62,6 @@ class Block(nn.Module):
         return fields | {"feedforward": getattr(self.feedforward, "receptive_field", None)}
 
 
-class PatchMerging(nn.Module):
-    """Downsampling of Swin (Liu et al. 2021, arXiv 2103.14030): 2x2 pixels, layer norm, linear."""
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(4 * dim)
-        self.reduction = Conv1x1(4 * dim, 2 * dim, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Downsample (B, C, H, W), H and W even, to (B, 2C, H / 2, W / 2)."""
-        x = x.permute(0, 2, 3, 1)
-        pixels = [x[:, row::2, column::2] for column in (0, 1) for row in (0, 1)]
-        return self.reduction(self.norm(torch.cat(pixels, dim=-1)).permute(0, 3, 1, 2))
-
-
 def _check_levels(widths: Sequence[int], num_heads: Sequence[int], mixers: int) -> None:
     """Check that each level has heads that divide its channels, and a mixer factory.
 
@@ -101,10 +88,13 @@ class Restormer(nn.Module):
     """U-Net of transformer blocks that predicts the noise (Zamir et al. 2022, arXiv 2111.09881).
 
     With MDTA, GDFN and layer norm it is the paper's model; here the three are arguments. The noise
-    is predicted as a residual where input and output have the same channels.
+    is predicted as a residual where input and output have the same channels. Each part starts from
+    random weights of its own, by its name and the seed: two networks of one seed that differ in the
+    attention share all their other weights.
 
     Args:
-        attention: factory of mixers, called with (dim, num_heads, block_index), or one per level.
+        attention: factory of mixers, called with (dim, num_heads, block_index), and the level
+            where it takes it; or one per level.
         norm: factory of norms, called with (dim).
         feedforward: factory of feed-forward networks, called with (dim).
         in_channels: channels of the noisy image.
@@ -116,12 +106,14 @@ class Restormer(nn.Module):
         bias: whether the convolutions between the blocks have one.
         sigma_map: whether `forward` takes sigma and feeds it in as one more channel.
         downsample: pixel_unshuffle (the paper's) or patch_merging (Swin's).
+        block_index: whether the decoder's blocks go on counting where the encoder's of their level
+            stopped (continued) or anew (restarted): mechanisms shift or dilate by that number.
         checkpointing: whether training keeps only the blocks' inputs and computes the rest again in
             the backward pass: less memory, more time.
 
     Raises:
-        ValueError: where the lengths per level differ, heads do not divide the channels or
-            downsample is unknown.
+        ValueError: where the lengths per level differ, heads do not divide the channels, or
+            downsample or block_index is unknown.
     """
 
     def __init__(
@@ -139,10 +131,12 @@ class Restormer(nn.Module):
         bias: bool = False,
         sigma_map: bool = False,
         downsample: Literal["pixel_unshuffle", "patch_merging"] = "pixel_unshuffle",
+        block_index: Literal["continued", "restarted"] = "continued",
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
         check_choice(("pixel_unshuffle", "patch_merging"), downsample=downsample)
+        check_choice(("continued", "restarted"), block_index=block_index)
         check_positive(in_channels=in_channels, out_channels=out_channels, dim=dim)
         levels = len(num_blocks)
         mixers = [attention] * levels if callable(attention) else list(attention)
@@ -151,39 +145,59 @@ class Restormer(nn.Module):
         self.sigma_map = sigma_map
         self.size_multiple = 2 ** (levels - 1)
 
-        def stage(level: int, width: int, length: int) -> nn.Sequential:
-            stage_mixers = (
-                mixers[level](width, num_heads[level], index) for index in range(length)
-            )
-            return nn.Sequential(
-                *(Block(width, mixer, norm, feedforward, checkpointing) for mixer in stage_mixers)
-            )
+        seed = int(torch.randint(2**31, (), device="cpu"))
+        counts = [0] * levels  # of the blocks of each level so far
 
-        def conv(inputs: int, outputs: int, kernel: int, bias: bool = bias) -> nn.Conv2d:
-            return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=bias)
+        def block(name: str, level: int, width: int) -> Block:
+            with named_seed(seed, f"{name}.mixer"):
+                options = {"level": level} if takes_level(mixers[level]) else {}
+                mixer = mixers[level](width, num_heads[level], counts[level], **options)
+            counts[level] += 1
+            with named_seed(seed, name):
+                return Block(width, mixer, norm, feedforward, checkpointing)
+
+        def stage(name: str, level: int, width: int, length: int) -> nn.Sequential:
+            if block_index == "restarted":
+                counts[level] = 0
+            blocks = (block(f"{name}.{index}", level, width) for index in range(length))
+            return nn.Sequential(*blocks)
+
+        def conv(name: str, inputs: int, outputs: int, bias: bool = False) -> nn.Conv2d:
+            with named_seed(seed, name):
+                return nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)
+
+        def down(level: int) -> nn.Module:
+            width, name = widths[level], f"down.{level}"
+            if downsample == "pixel_unshuffle":
+                return nn.Sequential(conv(name, width, width // 2), nn.PixelUnshuffle(2))
+            with named_seed(seed, name):
+                return PatchMerging(width)
+
+        def up(level: int) -> nn.Module:
+            width = widths[level]
+            return nn.Sequential(conv(f"up.{level}", 2 * width, 4 * width), nn.PixelShuffle(2))
+
+        def reduce(level: int) -> nn.Module:
+            if level == 0:
+                return nn.Identity()
+            with named_seed(seed, f"reduce.{level}"):
+                return Conv1x1(2 * widths[level], widths[level], bias=bias)
 
         last = 2 * dim if levels > 1 else dim  # the paper leaves the top decoder at twice the width
-        self.embed = conv(in_channels + sigma_map, dim, 3, bias=False)
-        self.encoder = nn.ModuleList(map(stage, range(levels), widths, num_blocks))
-        self.down = nn.ModuleList(
-            PatchMerging(width)
-            if downsample == "patch_merging"
-            else nn.Sequential(conv(width, width // 2, 3, bias=False), nn.PixelUnshuffle(2))
-            for width in widths[:-1]
+        above, outer = range(levels - 1), [last, *widths[1:]]
+        self.embed = conv("embed", in_channels + sigma_map, dim)
+        self.encoder = nn.ModuleList(
+            stage(f"encoder.{level}", level, widths[level], num_blocks[level])
+            for level in range(levels)
         )
-        self.up = nn.ModuleList(
-            nn.Sequential(conv(2 * width, 4 * width, 3, bias=False), nn.PixelShuffle(2))
-            for width in widths[:-1]
-        )
-        self.reduce = nn.ModuleList(
-            nn.Identity() if level == 0 else Conv1x1(2 * width, width, bias=bias)
-            for level, width in enumerate(widths[:-1])
-        )
+        self.down = nn.ModuleList(map(down, above))
+        self.up = nn.ModuleList(map(up, above))
+        self.reduce = nn.ModuleList(map(reduce, above))
         self.decoder = nn.ModuleList(
-            map(stage, range(levels - 1), [last, *widths[1:]], num_blocks[:-1])
+            stage(f"decoder.{level}", level, outer[level], num_blocks[level]) for level in above
         )
-        self.refinement = stage(0, last, num_refinement_blocks)
-        self.output = conv(last, out_channels, 3)
+        self.refinement = stage("refinement", 0, last, num_refinement_blocks)
+        self.output = conv("output", last, out_channels, bias)
         self.to(memory_format=torch.channels_last)
 
     def forward(self, noisy: Tensor, sigma: Tensor | None = None) -> Tensor:

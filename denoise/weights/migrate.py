@@ -31,6 +31,8 @@ DROPPED_OPTIONS = {"denoise.norm.DyT": {"init"}, "denoise.norm.Derf": {"init"}}
 # Target of 0.2: options that 0.1 did not have, and the values with which it is what it was.
 ADDED_OPTIONS: dict[str, dict[str, Any]] = {
     "denoise.attention.cbam.CBAM": {"projection": False},
+    "denoise.attention.dual.Dual": {"norm": None},
+    "denoise.backbone.restormer.Restormer": {"block_index": "restarted"},
 }
 
 

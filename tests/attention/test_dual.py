@@ -4,6 +4,7 @@ import pytest
 import torch
 from harness import assert_same, make, normal, parameters, randomize
 from oracles import depends
+from torch.nn import Identity
 
 WORDS = ("attention=dual", "attention@attention.first=neighborhood",
          "attention@attention.second=swin")  # fmt: skip
@@ -15,10 +16,16 @@ def test_dual_is_the_sum_of_its_two(order):
 
     def parts(x):
         first = mixer.first(x)
-        return first + mixer.second(x + first if order == "sequence" else x)
+        return first + mixer.second(mixer.norm(x + first) if order == "sequence" else x)
 
     own = parameters(mixer)
     assert_same((mixer, own), (parts, own), normal(2, 16, 13, 18))
+
+
+def test_the_norm_between_the_two_is_the_backbones():
+    mixer = make("attention", *WORDS, "norm=dyt")(16, 2, 1)
+    assert type(mixer.norm) is type(make("norm", "norm=dyt")(16))
+    assert isinstance(make("attention", *WORDS, "attention.norm=null")(16, 2, 1).norm, Identity)
 
 
 @pytest.mark.parametrize("order", ["sequence", "parallel"])

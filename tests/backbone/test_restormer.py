@@ -150,18 +150,73 @@ def test_is_handed_its_attention():
         calls.append((dim, num_heads, index))
         return torch.nn.Identity()
 
+    def identity_of_level(dim, num_heads, index, level):
+        calls.append((dim, num_heads, index, level))
+        return torch.nn.Identity()
+
     calls = []
     cfg = config(*SMALL)
-    make_net = partial(type(make("backbone", *SMALL)), norm=torch.nn.BatchNorm2d)
-    make_net(
-        identity,
+    make_net = partial(
+        type(make("backbone", *SMALL)),
+        norm=torch.nn.BatchNorm2d,
         feedforward=lambda dim: torch.nn.Conv2d(dim, dim, 1),
         in_channels=3,
         out_channels=3,
         **{k: cfg.backbone[k] for k in ("dim", "num_blocks", "num_heads", "num_refinement_blocks")},
     )
-    top, down = [(8, 1, 0)], [(16, 2, 0), (16, 2, 1)]
-    assert calls == [*top, *down, (32, 4, 0), (64, 8, 0), (16, 1, 0), *down, (32, 4, 0), (16, 1, 0)]
+    encoder = [(8, 1, 0), (16, 2, 0), (16, 2, 1), (32, 4, 0), (64, 8, 0)]
+    make_net(identity)
+    decoder = [(16, 1, 1), (16, 2, 2), (16, 2, 3), (32, 4, 1), (16, 1, 2)]  # counts go on
+    assert calls == encoder + decoder
+    calls.clear()
+    make_net(identity, block_index="restarted")
+    assert calls == [*encoder, (16, 1, 0), (16, 2, 0), (16, 2, 1), (32, 4, 0), (16, 1, 0)]
+    calls.clear()
+    make_net(identity_of_level)
+    assert [call[3] for call in calls] == [0, 1, 1, 2, 3, 0, 1, 1, 2, 0]
+    with pytest.raises(ValueError, match="block_index=odd is unknown"):
+        make_net(identity, block_index="odd")
+
+
+@pytest.mark.parametrize("attention", [a for a in options("attention") if a != "mdta"])
+def test_networks_of_one_seed_differ_in_the_mixer_alone(attention):
+    torch.manual_seed(3)
+    mdta = make("backbone", *SMALL).state_dict()
+    torch.manual_seed(3)
+    other = make("backbone", *SMALL, f"attention={attention}").state_dict()
+    shared = [name for name in mdta if ".mixer." not in name and name in other]
+    own = {name for name in other if name not in mdta}
+    assert all(torch.equal(mdta[name], other[name]) for name in shared)
+    assert len(shared) > 40
+    assert all(".mixer." in name for name in own), own
+    torch.manual_seed(4)
+    again = make("backbone", *SMALL, f"attention={attention}").state_dict()
+    assert not torch.equal(again["embed.weight"], other["embed.weight"])
+
+
+@pytest.mark.parametrize(
+    ("attention", "option", "values"),
+    [
+        ("pvt", "sr_ratio", [8, 4, 2, 1]),
+        ("vit", "patch_size", [8, 4, 2, 1]),
+        ("cswin", "stripe_width", [1, 2, 7, 7]),
+        ("dat", "groups", [1, 2, 4, 8]),
+    ],
+)
+def test_options_by_level(attention, option, values):
+    net = make("backbone", *SMALL, f"attention={attention}")
+    assert [getattr(stage[0].mixer, option) for stage in net.encoder] == values
+    assert [getattr(stage[0].mixer, option) for stage in net.decoder] == values[:-1]
+    one = make("backbone", *SMALL, f"attention={attention}", f"attention.{option}=2")
+    assert {getattr(stage[0].mixer, option) for stage in one.encoder} == {2}
+
+
+def test_parts_of_one_shape_start_apart():
+    torch.manual_seed(3)
+    weights = [w for w in make("backbone", *SMALL).state_dict().values() if w.unique().numel() > 2]
+    assert not any(
+        torch.equal(a, b) for i, a in enumerate(weights) for b in weights[:i] if a.shape == b.shape
+    )
 
 
 def test_patch_merging_is_swins():

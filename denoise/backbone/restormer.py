@@ -159,8 +159,7 @@ class Restormer(nn.Module):
         def stage(name: str, level: int, width: int, length: int) -> nn.Sequential:
             if block_index == "restarted":
                 counts[level] = 0
-            blocks = (block(f"{name}.{index}", level, width) for index in range(length))
-            return nn.Sequential(*blocks)
+            return nn.Sequential(*(block(f"{name}.{i}", level, width) for i in range(length)))
 
         def conv(name: str, inputs: int, outputs: int, bias: bool = False) -> nn.Conv2d:
             with named_seed(seed, name):
@@ -174,8 +173,8 @@ class Restormer(nn.Module):
                 return PatchMerging(width)
 
         def up(level: int) -> nn.Module:
-            width = widths[level]
-            return nn.Sequential(conv(f"up.{level}", 2 * width, 4 * width), nn.PixelShuffle(2))
+            expand = conv(f"up.{level}", 2 * widths[level], 4 * widths[level])
+            return nn.Sequential(expand, nn.PixelShuffle(2))
 
         def reduce(level: int) -> nn.Module:
             if level == 0:
@@ -184,7 +183,7 @@ class Restormer(nn.Module):
                 return Conv1x1(2 * widths[level], widths[level], bias=bias)
 
         last = 2 * dim if levels > 1 else dim  # the paper leaves the top decoder at twice the width
-        above, outer = range(levels - 1), [last, *widths[1:]]
+        above = range(levels - 1)
         self.embed = conv("embed", in_channels + sigma_map, dim)
         self.encoder = nn.ModuleList(
             stage(f"encoder.{level}", level, widths[level], num_blocks[level])
@@ -194,7 +193,8 @@ class Restormer(nn.Module):
         self.up = nn.ModuleList(map(up, above))
         self.reduce = nn.ModuleList(map(reduce, above))
         self.decoder = nn.ModuleList(
-            stage(f"decoder.{level}", level, outer[level], num_blocks[level]) for level in above
+            stage(f"decoder.{level}", level, widths[level] if level else last, num_blocks[level])
+            for level in above
         )
         self.refinement = stage("refinement", 0, last, num_refinement_blocks)
         self.output = conv("output", last, out_channels, bias)

@@ -147,6 +147,7 @@ class Restormer(nn.Module):
 
         seed = int(torch.randint(2**31, (), device="cpu"))
         counts = [0] * levels  # of the blocks of each level so far
+        last = 2 * dim if levels > 1 else dim  # the paper leaves the top decoder at twice the width
 
         def block(name: str, level: int, width: int) -> Block:
             with named_seed(seed, f"{name}.mixer"):
@@ -177,12 +178,10 @@ class Restormer(nn.Module):
             return nn.Sequential(expand, nn.PixelShuffle(2))
 
         def reduce(level: int) -> nn.Module:
-            if level == 0:
-                return nn.Identity()
             with named_seed(seed, f"reduce.{level}"):
-                return Conv1x1(2 * widths[level], widths[level], bias=bias)
+                width = widths[level]
+                return Conv1x1(2 * width, width, bias=bias) if level else nn.Identity()
 
-        last = 2 * dim if levels > 1 else dim  # the paper leaves the top decoder at twice the width
         above = range(levels - 1)
         self.embed = conv("embed", in_channels + sigma_map, dim)
         self.encoder = nn.ModuleList(
@@ -213,8 +212,7 @@ class Restormer(nn.Module):
         Raises:
             ValueError: where `sigma_map` is set and sigma is missing.
         """
-        x = noisy
-        H, W = noisy.shape[-2:]
+        x, (H, W) = noisy, noisy.shape[-2:]
         if self.sigma_map:
             if sigma is None:
                 raise ValueError("this model takes a noise-level map: give sigma in grey levels")

@@ -5,7 +5,9 @@ import importlib
 import sys
 from pathlib import Path
 
-COMMANDS = ("train", "evaluate", "restore", "export", "demo", "benchmark", "fetch_data")
+COMMANDS = (
+    "train", "evaluate", "restore", "export", "demo", "benchmark", "study", "fetch_data"
+)  # fmt: skip
 
 
 def main() -> None:

@@ -104,10 +104,10 @@ def _score(
     folder, protocol = Path(config.run_dir), objects["protocol"]
     pictures = folder / "pictures" if config.pictures else None
     observers = [] if pictures is None else [ComparisonStrips(pictures, protocol.score)]
+    sets = objects["test"] if config.score else {}
     rows = evaluate(
-        net.to(device), objects["test"], protocol, [config.sigma], objects["baseline"], device,
-        observers,
-    )  # fmt: skip
+        net.to(device), sets, protocol, [config.sigma], objects["baseline"], device, observers
+    )
     run: Run = {
         "name": config.run_name,
         "overrides": list(HydraConfig.get().overrides.task),

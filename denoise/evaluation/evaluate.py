@@ -62,6 +62,7 @@ def evaluate(
     baselines: Mapping[str, Callable[[Tensor, float | None], Tensor]],
     device: torch.device | str,
     observers: Sequence[Observer] = (),
+    crop: int | None = None,
 ) -> list[Row]:
     """Score the noisy images, the baselines and the model, image by image.
 
@@ -73,6 +74,7 @@ def evaluate(
         baselines: By name; each maps noisy and sigma to restored.
         device: Where the model runs.
         observers: Called with each image that the model restores; images are not kept.
+        crop: Side of the centre of larger images that is scored in pixels; None scores all of it.
 
     Returns:
         One row a set, noise level, image and method; that of the noisy image is without seconds.
@@ -82,7 +84,7 @@ def evaluate(
         return model(noisy, model_sigma(noisy, sigma)).float()
 
     methods = [*baselines.items(), (METHOD, restore)]
-    images = WholeImages(sets, None)
+    images = WholeImages(sets, crop)
     levels: list[float | None] = list(sigmas) if protocol.needs_sigma else [None]
     work = [(sigma, index) for sigma in levels for index in range(len(images))]
     rows: list[Row] = []

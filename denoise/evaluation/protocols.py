@@ -4,6 +4,7 @@ All images of one shape get the same noise field: published numbers depend on it
 `needs_sigma` runs once for every noise level, another runs once with sigma None.
 """
 
+import zlib
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -85,6 +86,37 @@ class Clipped8(Kair):
     ) -> Tensor:
         """Return clean plus noise, rounded; see `Protocol.add_noise`."""
         return quantize(super().add_noise(clean, sigma))
+
+
+class Independent(Protocol):
+    """Gaussian noise of its own for every image, neither clipped nor rounded.
+
+    The field depends on the pixels of the image and on the draw alone: the same for every model,
+    whatever the order. Intervals over several draws need it, published tables `Kair`.
+
+    Args:
+        draw: Number of the field.
+    """
+
+    name = "independent"
+    needs_sigma = True
+
+    def __init__(self, draw: int = 0) -> None:
+        self.draw = draw
+
+    def add_noise(
+        self, clean: Tensor, sigma: float | None, real_noisy: Tensor | None = None
+    ) -> Tensor:
+        """Return clean plus noise; see `Protocol.add_noise`."""
+        if not isinstance(sigma, int | float) or not 0 <= sigma < float("inf"):
+            raise ValueError(f"protocol {self.name} needs one sigma >= 0, got {sigma}")
+        noisy = []
+        for image in clean.cpu():
+            levels = np.ascontiguousarray((image * 255).round().to(torch.uint8).numpy())
+            rng = np.random.default_rng((zlib.crc32(levels.tobytes()), self.draw))
+            field = torch.from_numpy(rng.standard_normal(image.shape))
+            noisy.append(add_gaussian(image.double(), sigma, field))
+        return torch.stack(noisy).to(clean)
 
 
 class Real(Protocol):

@@ -8,10 +8,10 @@ import torch
 from skimage.data import chelsea, coffee
 from skimage.metrics import peak_signal_noise_ratio
 
-from denoise.evaluation.protocols import Clipped8, Kair, Real, Seeded, SwinIRBGR
+from denoise.evaluation.protocols import Clipped8, Independent, Kair, Real, Seeded, SwinIRBGR
 from denoise.noise.synthetic import Gaussian, Poisson
 
-PROTOCOLS = [Kair(), SwinIRBGR(), Clipped8(), Real(), Seeded(Poisson(50))]
+PROTOCOLS = [Kair(), SwinIRBGR(), Clipped8(), Real(), Seeded(Poisson(50)), Independent()]
 
 
 def tensor(pixels):

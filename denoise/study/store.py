@@ -1,0 +1,192 @@
+"""The folder of a study: what its runs left, its long table, and what was registered."""
+
+import csv
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+from denoise.plain_text import to_json, utf8
+from denoise.results.record import NAME, environment
+from denoise.results.tables import write_csv
+from denoise.study.declaration import Study
+from denoise.study.runs import Progress, Run
+
+FAILURE, SCORES, TABLE, RUNS = "failure.json", "scores.csv", "table.csv", "runs.csv"
+REGISTERED = "registered.json"
+CONSTANT, LAST, BEST = (f"checkpoints/{name}.ckpt" for name in ("constant", "last", "best"))
+
+
+class ScoreRow(TypedDict):
+    """PSNR in dB and SSIM of one image under one noise field; its seconds of restoring."""
+
+    set: str
+    image: str
+    sigma: float
+    draw: int
+    psnr: float
+    ssim: float
+    seconds: float
+    pixels: int
+
+
+class Store:
+    """The folder of a study.
+
+    Args:
+        folder: Made where it is missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def of(self, run: Run) -> Path:
+        """Return the folder of a run."""
+        return self.folder / run.folder
+
+    def trained(self, run: Run) -> dict[str, Any] | None:
+        """Return results.json of a training that has ended."""
+        return read_json(self.of(run) / NAME)
+
+    def failure(self, run: Run) -> dict[str, Any] | None:
+        """Return what ended a run, if it failed."""
+        return read_json(self.of(run) / FAILURE)
+
+    def scores(self, run: Run) -> list[ScoreRow] | None:
+        """Return the scores of a run, image by image, once it has them."""
+        return read_scores(self.of(run) / SCORES)
+
+    def fail(self, run: Run, error: str) -> None:
+        """Record what ended a run."""
+        content = {"error": utf8(error), "overrides": run.overrides, "environment": environment()}
+        write_whole(self.of(run) / FAILURE, to_json(content))
+
+    def save_scores(self, run: Run, rows: Sequence[ScoreRow]) -> None:
+        """Write the scores of a run completely or not at all."""
+        path = self.of(run) / SCORES
+        draft = path.with_suffix(".tmp")
+        write_csv(draft, rows)
+        draft.replace(path)
+
+    def progress(self, choose: tuple[str, float]) -> Progress:
+        """Return what is known of all runs in the folder.
+
+        Args:
+            choose: Set and sigma by whose mean PSNR arms are promoted.
+        """
+        validation: dict[str, float | None] = {}
+        chosen: dict[str, float | None] = {}
+        for folder in self.folder.glob("runs/*/*"):
+            key = folder.name.rpartition("-")[2]
+            if (folder / FAILURE).is_file():
+                validation[key] = chosen[key] = None
+            elif (trained := read_json(folder / NAME)) is not None:
+                validation[key] = trained["training"]["val_psnr"]
+                values = [
+                    row["psnr"]
+                    for row in read_scores(folder / SCORES) or ()
+                    if (row["set"], row["sigma"]) == choose
+                ]
+                if values:
+                    chosen[key] = sum(values) / len(values)
+        return Progress(validation, chosen)
+
+    def write_tables(
+        self, runs: Sequence[Run], analysed: Sequence[Run], factors: Sequence[str]
+    ) -> Path:
+        """Write one long table of all scores, and one of all runs; a failed run is a row.
+
+        Args:
+            runs: All that are known.
+            analysed: Those at the best learning rates, whose scores are compared.
+            factors: Names of the columns of the arms' levels.
+
+        Returns:
+            Path of the table of scores.
+        """
+        table: list[dict[str, Any]] = []
+        listed: list[dict[str, Any]] = []
+        for run in runs:
+            failure, trained = self.failure(run), self.trained(run)
+            if failure is None and trained is None:
+                continue
+            key = {
+                "arm": run.arm.name,
+                **dict(zip(factors, run.arm.levels, strict=True)),
+                "rung": run.rung.name,
+                "seed": run.seed,
+                "rate": run.rate,
+            }
+            row = {"key": run.key, **key, "steps": run.rung.steps}
+            if trained is not None and failure is None:
+                row |= trained["training"] | trained["model"]
+                row["git"] = trained["environment"]["git"]
+                if run in analysed:
+                    table += [{**key, **score} for score in self.scores(run) or ()]
+            listed.append(row | {"error": failure["error"] if failure else ""})
+        for name, rows in ((RUNS, listed), (TABLE, table)):
+            draft = self.folder / f"{name}.{os.getpid()}"  # several workers may write
+            write_csv(draft, rows)
+            draft.replace(self.folder / name)
+        return self.folder / TABLE
+
+    def register(self, study: Study, declared: Mapping[str, Any]) -> list[str]:
+        """Keep what is declared before the first run; return how it differs from what was kept.
+
+        Args:
+            study: What is declared.
+            declared: Its options in plain containers.
+        """
+        path = self.folder / REGISTERED
+        kept = read_json(path)
+        if kept is None:
+            write_whole(path, to_json({"study": declared, "git": environment()["git"]}))
+            return []
+        earlier, now = kept["study"], json.loads(to_json(declared))
+        changes = [
+            f"{key}: {_short(earlier.get(key))} became {_short(now.get(key))}"
+            for key in dict.fromkeys([*earlier, *now])
+            if earlier.get(key) != now.get(key)
+        ]
+        return changes
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return the content of a file; None where it is missing or broken off."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def read_scores(path: Path) -> list[ScoreRow] | None:
+    """Return the rows of a table of scores; None where there is no file."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except OSError:
+        return None
+    return [
+        ScoreRow(
+            set=row["set"], image=row["image"], sigma=float(row["sigma"]), draw=int(row["draw"]),
+            psnr=float(row["psnr"]), ssim=float(row["ssim"]), seconds=float(row["seconds"]),
+            pixels=int(row["pixels"]),
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file completely or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".tmp")
+    draft.write_text(f"{text}\n", encoding="utf-8")
+    draft.replace(path)
+
+
+def _short(value: Any) -> str:
+    text = to_json(value, indent=None)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,129 @@
+"""The execution of runs, with a training of milliseconds in place of the real one."""
+
+import fcntl
+import sys
+import threading
+
+import torch
+from tiny_study import options
+
+from denoise.study import execute
+from denoise.study.declaration import declare
+from denoise.study.execute import Worker, finished
+from denoise.study.runs import Planner
+from denoise.study.store import CONSTANT, LAST, Store
+
+# Writes what denoise train leaves; fails for cbam.
+TRAINING = """
+import json, pathlib, sys
+options = dict(word.partition("=")[::2] for word in sys.argv[1:])
+folder = pathlib.Path(options["hydra.run.dir"])
+print("resumed from", options.get("resume"))
+if options["attention"] == "cbam":
+    sys.exit("error: out of memory")
+(folder / "checkpoints").mkdir(exist_ok=True)
+for name in ("best", "last", "constant"):
+    (folder / "checkpoints" / f"{name}.ckpt").write_text(name)
+training = {"steps": int(options["trainer.max_steps"]), "seconds": 0.5, "val_psnr": 30.0}
+results = {"training": training, "model": {}, "environment": {"git": None}}
+(folder / "results.json").write_text(json.dumps(results))
+"""
+
+
+def worker(folder, said=None, **changes):
+    study = declare(options(**changes))
+    script = folder / "training.py"
+    script.write_text(TRAINING)
+
+    def score(run, checkpoint):
+        assert checkpoint.read_text() == "best"
+        row = {"set": "photographs", "image": "cat", "sigma": 25.0, "draw": 0, "ssim": 0.8,
+               "seconds": 0.1, "pixels": 1024}  # fmt: skip
+        return [row | {"psnr": 30.0 + len(run.arm.name) / 10}]
+
+    planner = Planner(study, lambda overrides: {"of": list(overrides)}, {})
+    return Worker(
+        planner, Store(folder / "out"), score, threads=1, options=["data_dir=here"],
+        say=(said if said is not None else []).append, train=[sys.executable, str(script)],
+    )  # fmt: skip
+
+
+def runs_of(one):
+    return list({run.key: run for run in one.planner.known(one.progress())}.values())
+
+
+def test_all_runs_are_made_once_and_a_failing_one_is_no_end(tmp_path):
+    said = []
+    first = worker(tmp_path, said)
+    assert first.work(None) == 14  # four arms, then three; two seeds
+    runs = runs_of(first)
+    state = finished(first.store, runs)
+    assert (state["trained"], state["scored"], state["failed"]) == (12, 12, 2)
+    assert state["seconds a step"] == 12 * 0.5 / (6 * 5 + 6 * 10)
+    failed = next(run for run in runs if run.arm.name == "cbam")
+    assert "out of memory" in first.store.failure(failed)["error"]
+    assert any("failed: error: out of memory" in line for line in said)
+    assert worker(tmp_path).work(None) == 0  # started again
+    output = (first.store.of(runs[0]) / "output.txt").read_text()
+    assert "resumed from None" in output
+    second = next(run for run in runs if run.rung.name == "B")
+    output = (first.store.of(second) / "output.txt").read_text()
+    assert str(first.store.of(second.before) / CONSTANT) in output
+    assert not (first.store.of(second) / LAST).exists()
+
+
+def test_a_part_is_made_and_the_rest_later(tmp_path):
+    assert worker(tmp_path).work(3) == 3
+    assert worker(tmp_path).work(4) == 4
+    assert worker(tmp_path).work(None) == 7
+
+
+def test_a_broken_off_run_goes_on_from_its_last_checkpoint(tmp_path):
+    one = worker(tmp_path)
+    run = runs_of(one)[0]
+    last = one.store.of(run) / LAST
+    last.parent.mkdir(parents=True)
+    weights = {"state_dict": {"net.a": torch.zeros(1)}, "config": {"backbone": {}}}
+    torch.save(weights | {"pytorch-lightning_version": "2.6"}, last)
+    one.work(1)
+    assert f"resumed from {last}" in (one.store.of(run) / "output.txt").read_text()
+
+
+def test_a_checkpoint_that_was_cut_off_is_left_behind(tmp_path):
+    one = worker(tmp_path)
+    run = runs_of(one)[0]
+    last = one.store.of(run) / LAST
+    last.parent.mkdir(parents=True)
+    last.write_bytes(b"PK\x03\x04half")
+    one.work(1)
+    assert "resumed from None" in (one.store.of(run) / "output.txt").read_text()
+
+
+def test_workers_share_the_runs(tmp_path):
+    workers = [worker(tmp_path) for _ in range(2)]
+    made = [0, 0]
+
+    def work(number):
+        made[number] = workers[number].work(None)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(made) == 14
+    assert min(made) > 0
+
+
+def test_a_run_that_another_process_makes_is_left_to_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(execute, "WAIT", 0.05)
+    one = worker(tmp_path)
+    run = runs_of(one)[0]
+    folder = one.store.of(run)
+    folder.mkdir(parents=True)
+    with (folder / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert one.work(7) == 7
+        assert one.store.trained(run) is None
+    assert one.work(None) == 7
+    assert one.store.trained(run) is not None

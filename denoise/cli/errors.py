@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from denoise.cli.compose import CONFIGS, compose_config, options
 from denoise.cli.renamed import renamed
 from denoise.errors import cause, first_line, is_out_of_memory
+from denoise.results.tables import echo
 
 # What takes less memory, by command.
 LESS_MEMORY = {
@@ -31,6 +32,9 @@ TRACEBACK = "HYDRA_FULL_ERROR=1 before the command shows where"
 
 def exit_with_error(error: Exception, command: str, arguments: Sequence[str]) -> None:
     """End the process with one line, unless the error is a bug of this project."""
+    if (status := getattr(error, "status", None)) is not None:  # ended by a signal
+        echo(str(error))
+        sys.exit(status)
     message = explain(error, command, arguments)
     if message is not None:
         sys.exit(f"error: {message}")

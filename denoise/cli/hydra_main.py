@@ -44,7 +44,8 @@ def hydra_main(
             check_types(config, command)
             return task(config)  # a score, for Hydra's sweepers that search
         except Exception as error:
-            if HydraConfig.get().mode is not RunMode.MULTIRUN:  # a sweep goes on
+            # A sweep goes on after an error, but not after a signal.
+            if HydraConfig.get().mode is not RunMode.MULTIRUN or hasattr(error, "status"):
                 exit_unless_traceback(error)
             raise
 

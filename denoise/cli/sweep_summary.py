@@ -20,9 +20,10 @@ class SweepSummary(Callback):
     empty_folder: ClassVar[Path | None] = None
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Remember the folder, which Hydra makes before it composes the runs."""
+        """Remember the folder, which is made before the runs are composed."""
         folder = Path(config.hydra.sweep.dir)
-        SweepSummary.empty_folder = None if folder.exists() else folder
+        used = folder.exists() and any(folder.iterdir())
+        SweepSummary.empty_folder = None if used else folder
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Note that the folder holds a run."""

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytorch_lightning as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
@@ -23,6 +24,8 @@ from denoise.results.record import Run, Training
 from denoise.results.save import save_results
 from denoise.results.tables import echo
 from denoise.training.check_options import check_options
+from denoise.training.checkpoint_io import AtomicCheckpointIO
+from denoise.training.checkpoints import RunCheckpoint
 from denoise.training.datamodule import DenoisingDataModule
 from denoise.training.initialize import freeze, initialize
 from denoise.training.loggers import final_scores, log_results, parameters_of
@@ -59,8 +62,10 @@ def main(config: DictConfig) -> float | None:
         objects["backbone"], objects["noise"], objects["loss"], objects["optimizer"],
         objects["scheduler"], objects["protocol"], objects["sigma"], objects["seed"], resolved,
     )  # fmt: skip
-    checkpoint = find_checkpoint(config.resume, resolved)
-    if config.init is not None and checkpoint is None:
+    hydra = HydraConfig.get()
+    sweep = Path(hydra.sweep.dir) if hydra.mode is RunMode.MULTIRUN else None
+    found = find_checkpoint(config.resume, resolved, sweep)
+    if config.init is not None and found is None:
         echo(initialize(module.net, config.init, strict=config.init_strict))
     if config.freeze:
         echo(freeze(module.net, config.freeze))
@@ -70,12 +75,19 @@ def main(config: DictConfig) -> float | None:
     images = DenoisingDataModule(
         objects["train"], objects["val"], **{name: objects[name] for name in crop_options}
     )
-    callbacks, loggers = list(objects["callbacks"].values()), list(objects["logger"].values())
-    trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers)
-    if checkpoint is not None:
-        echo(f"continuing from {checkpoint}")
+    callbacks = [callback for callback in objects["callbacks"].values() if callback is not None]
+    loggers = list(objects["logger"].values())
+    trainer = instantiate(
+        config.trainer, callbacks=callbacks, logger=loggers, plugins=[AtomicCheckpointIO()]
+    )
+    if found is not None:
+        changes = f"; changed: {', '.join(found.changes)}" if found.changes else ""
+        echo(f"continuing from {found.path} at step {found.steps}{changes}")
+        for callback in callbacks:
+            if isinstance(callback, RunCheckpoint):
+                callback.resumed_from = found.path
     begun = time.perf_counter()
-    trainer.fit(module, images, ckpt_path=checkpoint, weights_only=True)
+    trainer.fit(module, images, ckpt_path=found and str(found.path), weights_only=True)
     if not trainer.is_global_zero:
         return None
 

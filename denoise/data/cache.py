@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
@@ -16,7 +17,8 @@ from denoise.image_io.errors import ImageError
 from denoise.image_io.read import read_image
 from denoise.option_checks import check_choice
 
-_DECODER = 2  # increased when files decode to different pixels than before
+_DECODER = 3  # increased when files decode to different pixels than before
+_ABANDONED = 3600.0  # seconds
 _FEW = 16  # without a progress bar
 
 Decoded = tuple[dict[Path, np.ndarray], dict[Path, ImageError]]
@@ -49,7 +51,8 @@ def decode(
     if cache_dir is None:
         return _partition(outcomes)
     store = Path(cache_dir).expanduser() / _key(files, channels, on_error)
-    if not store.exists():
+    if not _is_whole(store, len(files)):
+        shutil.rmtree(store, ignore_errors=True)
         read, size = [], 0
         for outcome in outcomes:
             read.append(outcome)
@@ -102,6 +105,7 @@ def _key(files: Sequence[Path], channels: int, on_error: str) -> str:
 
 
 def _write(store: Path, outcomes: Iterable[Outcome]) -> None:
+    _remove_abandoned(store.parent)
     temporary = store.with_name(f".{store.name}.{uuid.uuid4().hex}")
     temporary.mkdir(parents=True)
     try:
@@ -115,7 +119,8 @@ def _write(store: Path, outcomes: Iterable[Outcome]) -> None:
                     entry = {"shape": image.shape, "dtype": image.dtype.name, "offset": file.tell()}
                     index.append(entry)
                     file.write(np.ascontiguousarray(image).data)
-        (temporary / "index.json").write_text(json.dumps(index))
+            size = file.tell()
+        (temporary / "index.json").write_text(json.dumps({"size": size, "images": index}))
         try:
             temporary.rename(store)
         except OSError:
@@ -125,10 +130,31 @@ def _write(store: Path, outcomes: Iterable[Outcome]) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _is_whole(store: Path, images: int) -> bool:
+    """Return whether a store holds all that was written to it; a kill or a full disk may cut it."""
+    try:
+        index = json.loads((store / "index.json").read_text())
+        size = (store / "pixels.bin").stat().st_size
+        return index["size"] == size and len(index["images"]) == images
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what killed runs were writing: folders that nothing was written to for a while."""
+    for path in folder.glob(".*.*/") if folder.is_dir() else ():
+        try:
+            written = max(entry.stat().st_mtime for entry in (path, *path.iterdir()))
+        except OSError:  # another run has just renamed it
+            continue
+        if time.time() - written > _ABANDONED:
+            shutil.rmtree(path, ignore_errors=True)
+
+
 def _open(store: Path, files: Sequence[Path]) -> Iterator[Outcome]:
     # a plain view, because slicing a np.memmap itself is slow
     pixels = np.asarray(np.memmap(store / "pixels.bin", np.uint8, mode="r"))
-    index = json.loads((store / "index.json").read_text())
+    index = json.loads((store / "index.json").read_text())["images"]
     for file, entry in zip(files, index, strict=True):
         if "error" in entry:
             yield file, ImageError(entry["error"])

@@ -56,6 +56,16 @@ def _check_trainer(trainer: Mapping[str, Any]) -> None:
             f"trainer.max_time={time} is not a time: write days:hours:minutes:seconds, as "
             "00:00:10:00 for ten minutes"
         )
+    if trainer["max_steps"] == 0 or trainer["max_steps"] < -1:
+        raise ValueError(
+            f"trainer.max_steps={trainer['max_steps']} trains nothing: give a number of steps, or "
+            "-1 with trainer.max_time"
+        )
+    if trainer.get("limit_val_batches", 1) == 0:
+        raise ValueError(
+            "trainer.limit_val_batches=0 leaves no validation, which writes the checkpoints: leave "
+            "it out, or give data@val a small set"
+        )
     interval = trainer["val_check_interval"]
     if isinstance(interval, float):
         raise ValueError(

@@ -24,7 +24,9 @@ def constant_cosine(progress: float, *, constant: float, floor: float) -> float:
         constant: Share of the run at the full learning rate.
         floor: Factor at the end of the run.
     """
-    angle = math.pi * min(max(progress - constant, 0) / (1 - constant), 1)
+    if progress <= constant:
+        return 1.0
+    angle = math.pi * min((progress - constant) / (1 - constant), 1)
     return floor + (1 - floor) * (1 + math.cos(angle)) / 2
 
 

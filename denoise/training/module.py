@@ -15,6 +15,11 @@ from denoise.evaluation.protocols import Protocol
 from denoise.noise.estimation import model_sigma, realised_sigma
 from denoise.training.parameter_groups import parameter_groups
 
+# Options of an optimizer that its checkpoint holds too; the rest of a group is state.
+OPTIMIZER_OPTIONS = (
+    "betas", "momentum", "weight_decay", "eps", "nesterov", "alpha", "dampening", "amsgrad",
+)  # fmt: skip
+
 
 class TrainingDivergedError(RuntimeError):
     """The loss is not finite."""
@@ -108,6 +113,26 @@ class DenoisingModule(pl.LightningModule):
                 elapsed = timer.time_elapsed()
                 shares.append(elapsed / (elapsed + remaining))
         return min(max(shares), 1.0)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let the options of the optimizer hold that the run is continued with.
+
+        Raises:
+            ValueError: If the checkpoint groups its parameters otherwise.
+        """
+        fresh = self.build_optimizer(parameter_groups(self.net)).param_groups
+        saved = checkpoint["optimizer_states"][0]["param_groups"]
+        if [len(group["params"]) for group in fresh] != [len(group["params"]) for group in saved]:
+            raise ValueError(
+                "the checkpoint's optimizer groups its parameters otherwise, as before 0.2 or with "
+                "another freeze: start from its weights with init= in place of resume="
+            )
+        scheduler = checkpoint["lr_schedulers"][0]
+        for index, (new, old) in enumerate(zip(fresh, saved, strict=True)):
+            if new["lr"] != old["initial_lr"]:
+                old["lr"] *= new["lr"] / old["initial_lr"]
+                old["initial_lr"] = scheduler["base_lrs"][index] = new["lr"]
+            old |= {k: v for k, v in new.items() if k in OPTIMIZER_OPTIONS and k in old}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store the config beside the weights."""

@@ -1,6 +1,7 @@
 """Reading of weights from files that are not trusted: plain tensors, never code."""
 
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,13 @@ def read_weights(path: str | Path) -> Any:
             start = file.read(4)
         if path.suffix == ".safetensors":
             return load_file(path)
+        if start == b"PK\3\4":
+            _check_archive(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # torch warns of files refused below
             return torch.load(path, map_location="cpu", weights_only=True)
+    except CheckpointError:
+        raise
     except PermissionError as error:
         raise CheckpointError(f"{path}: not readable by you: change its permissions") from error
     except Exception as error:
@@ -58,3 +63,15 @@ def read_weights(path: str | Path) -> Any:
         raise CheckpointError(
             f"{path}: not a checkpoint, or a damaged one: download or train it again"
         ) from error
+
+
+def _check_archive(path: Path) -> None:
+    """Check the checksums that torch.save writes and torch.load does not read.
+
+    Raises:
+        CheckpointError: if one is wrong.
+    """
+    with zipfile.ZipFile(path) as archive:
+        stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
+        if not stored or archive.testzip() is not None:
+            raise CheckpointError(f"{path}: is damaged: copy, download or train it again")

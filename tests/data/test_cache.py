@@ -81,6 +81,40 @@ def test_of_two_runs_at_once_the_first_one_stays(image_folder, tmp_path, monkeyp
     assert len(list((tmp_path / "cache").iterdir())) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "contents"),
+    [("pixels.bin", b""), ("pixels.bin", None), ("index.json", b""), ("index.json", b"[]"),
+     ("index.json", b'{"size": 0, "images": []}'), ("index.json", None)],
+)  # fmt: skip
+def test_a_damaged_cache_is_built_again(image_folder, tmp_path, reads, name, contents):
+    options = {"path": str(image_folder), "cache_dir": str(tmp_path / "cache"), "memory_limit": 0}
+    whole = Folder(**options, channels=3).clean
+    path = next((tmp_path / "cache").iterdir()) / name
+    pixels = [image.copy() for image in whole]
+    del whole
+    if contents is None:
+        path.unlink()
+    else:
+        path.write_bytes(contents)
+    assert_equal_images(Folder(**options, channels=3).clean, pixels)
+    assert len(reads) == 6
+    Folder(**options, channels=3)
+    assert len(reads) == 6
+
+
+def test_what_a_killed_run_left_is_removed(image_folder, tmp_path):
+    folder = tmp_path / "cache"
+    abandoned, busy = folder / ".aa.bb", folder / ".cc.dd"
+    for path in (abandoned, busy):
+        path.mkdir(parents=True)
+        (path / "pixels.bin").write_bytes(bytes(9))
+    for path in (abandoned / "pixels.bin", abandoned, busy):  # busy: its file is being written
+        os.utime(path, (1, 1))
+    Folder(path=str(image_folder), channels=3, cache_dir=str(folder), memory_limit=0)
+    assert not abandoned.exists()
+    assert busy.exists()
+
+
 def test_a_cache_that_cannot_be_written_names_the_remedy(image_folder, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match=r"memory_limit=0 and cannot be cached in .*file/cache"):

@@ -17,6 +17,10 @@ def test_constant_cosine():
     )
 
 
+def test_a_rate_that_is_constant_to_the_end():
+    assert [constant_cosine(x, constant=1.0, floor=0) for x in (0, 0.5, 1)] == [1, 1, 1]
+
+
 def test_constant_linear():
     assert [constant_linear(x, decay=0.2) for x in (0, 0.8, 0.9, 1)] == pytest.approx(
         [1, 1, 0.5, 0]

@@ -188,3 +188,46 @@ def test_compiled(train):
 
 def test_default_config_is_whole():
     assert config().noise.sigma == 25
+
+
+def test_a_changed_rate_holds_when_a_run_is_continued(train, capsys):
+    overrides = ("trainer.val_check_interval=2", "pictures=false", "scheduler=constant_linear")
+    first = train(*overrides, "trainer.max_steps=2", name="first")
+    path = first / "checkpoints" / "last.ckpt"
+    capsys.readouterr()
+    changed = ("optimizer.lr=1e-5", "optimizer.weight_decay=0.5", "trainer.max_steps=4")
+    second = train(*overrides, *changed, f"resume={path}", name="second")
+    told = capsys.readouterr().out.replace("\n", " ")
+    assert "at step 2; changed: optimizer.lr 0.002 -> 1e-05, optimizer.weight_decay" in told
+    state = torch.load(second / "checkpoints" / "last.ckpt", weights_only=True)
+    groups = state["optimizer_states"][0]["param_groups"]
+    assert {group["initial_lr"] for group in groups} == {1e-5}
+    assert {group["role"]: group["weight_decay"] for group in groups} == {
+        "hidden": 0.5, "other": 0.5, "vector": 0.0,
+    }  # fmt: skip
+    before = torch.load(path, weights_only=True)["state_dict"]
+    moved = max((state["state_dict"][name] - w).abs().max() for name, w in before.items())
+    assert 0 < moved < 5e-5  # two steps at the new rate
+
+
+def test_the_best_is_kept_over_a_continuation(train):
+    """The best of the first run stays best where the second is ruined."""
+    overrides = ("trainer.val_check_interval=2", "pictures=false")
+    first = train(*overrides, "trainer.max_steps=2", name="first")
+    best = torch.load(first / "checkpoints" / "best.ckpt", weights_only=True)
+    path = first / "checkpoints" / "last.ckpt"
+    ruin = ("optimizer.lr=0.5", "trainer.max_steps=6", f"resume={path}")
+    second = train(*overrides, *ruin, name="second")
+    kept = torch.load(second / "checkpoints" / "best.ckpt", weights_only=True)
+    assert kept["global_step"] == best["global_step"] == 2
+    results = json.loads((second / "results.json").read_text())
+    key = next(k for k in best["callbacks"] if k.startswith("RunCheckpoint") and "psnr" in k)
+    assert results["training"]["val_psnr"] == pytest.approx(
+        best["callbacks"][key]["best_model_score"].item()
+    )
+
+
+@pytest.mark.parametrize("override", ["trainer.max_steps=0", "+trainer.limit_val_batches=0"])
+def test_a_run_without_steps_or_validation_is_refused(train, override):
+    with pytest.raises(SystemExit, match=override.strip("+").replace(".", r"\.")):
+        train("trainer.max_time=00:00:00:01", override)

@@ -123,10 +123,10 @@ def _check_same_network(path: Path, old: Mapping[str, Any], new: Mapping[str, An
             f"{path}: was trained with another backbone, attention, norm or feedforward; "
             "give the same overrides as then, or start from its weights with init="
         )
-    kinds = [config.get("optimizer", {}).get("_target_") for config in (old, new)]
-    if kinds[0] != kinds[1]:
+    optimizers = [config.get("optimizer", {}).get("_target_") for config in (old, new)]
+    if optimizers[0] != optimizers[1]:
         raise CheckpointError(
-            f"{path}: was trained with the optimizer {kinds[0]}, not {kinds[1]}; choose that, or "
+            f"{path}: was trained with the optimizer {optimizers[0]}, not {optimizers[1]}; choose that, or "
             "start from its weights with init="
         )
 

@@ -126,8 +126,8 @@ def _check_same_network(path: Path, old: Mapping[str, Any], new: Mapping[str, An
     optimizers = [config.get("optimizer", {}).get("_target_") for config in (old, new)]
     if optimizers[0] != optimizers[1]:
         raise CheckpointError(
-            f"{path}: was trained with the optimizer {optimizers[0]}, not {optimizers[1]}; choose that, or "
-            "start from its weights with init="
+            f"{path}: was trained with the optimizer {optimizers[0]}, not {optimizers[1]}; choose "
+            "that, or start from its weights with init="
         )
 
 

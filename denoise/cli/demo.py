@@ -28,7 +28,9 @@ from denoise.inference.restorer import Restorer, format_report
 from denoise.malloc import tune_malloc
 from denoise.metrics import psnr, ssim
 from denoise.results.tables import echo
+from denoise.noise.estimation import estimate_sigma
 from denoise.weights.load import open_model
+from denoise.weights.released import find_model, released_models
 
 NONE = "none: clean my picture"
 
@@ -58,7 +60,7 @@ def build(config: DictConfig, folder: Path) -> Any:
     Raises:
         ValueError: without gradio, or without a model.
     """
-    models = find_models(Path(config.checkpoint))
+    models = find_models(config.checkpoint)
     device = choose_device(config.device)
 
     @lru_cache(maxsize=1)
@@ -85,6 +87,8 @@ def build(config: DictConfig, folder: Path) -> Any:
             raise gradio.Error(str(error).replace(f"{Path(path).parent}/", "")) from error
         clean = photo.pages[0]
         noisy = clean if noise == NONE else add_noise(clean, noise, sigma)
+        if takes_sigma and noise == NONE:
+            sigma = estimate_sigma(as_tensor(noisy)).item()
         restored, report = restorer(noisy, sigma if takes_sigma else None)
         lines = [format_report(report), *report.warnings]
         if noise != NONE:
@@ -119,8 +123,16 @@ def _layout(gradio: Any, run: Callable[..., tuple], models: list[str], examples:
     return page
 
 
-def find_models(path: Path) -> dict[str, Path]:
-    """Return the models to choose from: the file itself, or all .ckpt of a folder, newest first."""
+def find_models(checkpoint: str | None) -> dict[str, Path]:
+    """Return the models to choose from.
+
+    Args:
+        checkpoint: a model; a folder, for all .ckpt below it, newest first; None for the released.
+    """
+    if checkpoint is None or checkpoint in released_models():
+        names = released_models() if checkpoint is None else [checkpoint]
+        return {name: find_model(name) for name in names}
+    path = Path(checkpoint)
     if not path.is_dir() or (path / "config.json").is_file():
         return {path.name: path}
     found = sorted(path.rglob("*.ckpt"), key=lambda file: file.stat().st_mtime, reverse=True)

@@ -15,6 +15,7 @@ from skimage.data import chelsea
 
 from denoise.cli.demo import add_noise, find_models, photographs
 from denoise.image_io.read import read_photo
+from denoise.weights.released import released_models
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -27,6 +28,11 @@ def test_models_of_a_folder_newest_first(tmp_path):
     assert list(find_models(tmp_path / "old/best.ckpt")) == ["best.ckpt"]
     with pytest.raises(ValueError, match=r"holds no \.ckpt"):
         find_models(ROOT / "docs")
+
+
+def test_without_a_checkpoint_the_released_models_are_chosen_from():
+    assert list(find_models(None)) == released_models()
+    assert list(find_models("color")) == ["color"]
 
 
 @pytest.mark.parametrize("word", options("noise"))

@@ -46,6 +46,17 @@ def test_a_picture_becomes_the_nets_output(restore, photo, tmp_path, capfd):
     assert "Mpx in" in capfd.readouterr().out
 
 
+def test_without_a_checkpoint_the_released_model_restores(command, photo, tmp_path):
+    """And with the noise estimated: the picture comes nearer to the clean one."""
+    clean = np.asarray(Image.open(photo)).astype(float)
+    noisy = clean + np.random.default_rng(0).normal(0, 25, clean.shape)
+    Image.fromarray(noisy.clip(0, 255).round().astype(np.uint8)).save(tmp_path / "noisy.png")
+    command("restore", "input=noisy.png", "output=clean.png")
+    restored = np.asarray(Image.open(tmp_path / "clean.png")).astype(float)
+    errors = [((image - clean) ** 2).mean() for image in (noisy.clip(0, 255), restored)]
+    assert errors[1] < errors[0] / 5
+
+
 @pytest.mark.parametrize("name", ["x[1] (a,b=c).png", "größe 100%.png", "2024", "it's.png"])
 def test_any_name_will_do(restore, tmp_path, name):
     save(tmp_path / "a.ckpt", plain(*TINY))

@@ -27,8 +27,8 @@ from denoise.inference.memory import parse_memory
 from denoise.inference.restorer import Restorer, format_report
 from denoise.malloc import tune_malloc
 from denoise.metrics import psnr, ssim
-from denoise.results.tables import echo
 from denoise.noise.estimation import estimate_sigma
+from denoise.results.tables import echo
 from denoise.weights.load import open_model
 from denoise.weights.released import find_model, released_models
 

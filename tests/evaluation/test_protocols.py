@@ -103,7 +103,9 @@ def test_seeded_starts_anew_for_every_image():
 
 
 def test_needs_sigma():
-    assert [p.name for p in PROTOCOLS if p.needs_sigma] == ["kair", "swinir_bgr", "clipped8"]
+    assert [p.name for p in PROTOCOLS if p.needs_sigma] == [
+        "kair", "swinir_bgr", "clipped8", "independent"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda p: p.name)

@@ -24,20 +24,40 @@ class Paired(NamedTuple):
     images: list[tuple[str, str]]
 
 
-def paired(scores: pandas.DataFrame, arm: str, control: str) -> Paired:
-    """Return the differences in dB of two arms at the same seed, image, sigma and draw.
+class Means(NamedTuple):
+    """Mean PSNR over sigmas and draws, and how many they are: images by (arm, seed)."""
 
-    The mean over sigmas and draws is taken; images and seeds that one of both lacks are left out.
+    psnr: pandas.DataFrame
+    count: pandas.DataFrame
+
+
+def means(scores: pandas.DataFrame) -> Means:
+    """Return the means of every arm, seed and image.
 
     Args:
         scores: Rows of one rung.
+    """
+    groups = scores.groupby(["set", "image", "arm", "seed"], sort=False)["psnr"]
+    table = groups.agg(["mean", "size"]).unstack(["arm", "seed"])
+    return Means(table["mean"], table["size"])
+
+
+def paired(found: Means, arm: str, control: str) -> Paired:
+    """Return the differences in dB of two arms at the same seed, image, sigmas and draws.
+
+    Images and seeds that one of both lacks are left out.
+
+    Args:
+        found: Means of one rung.
         arm: Name of an arm.
         control: Name of the arm that it is compared with.
     """
-    index = ["seed", "set", "image", "sigma", "draw"]
-    sides = [scores[scores["arm"] == one].set_index(index)["psnr"] for one in (arm, control)]
-    differences = (sides[0] - sides[1]).dropna()
-    table = differences.groupby(["seed", "set", "image"]).mean().unstack("seed").dropna()
+    known = found.psnr.columns.get_level_values("arm")
+    if arm not in known or control not in known:
+        return Paired(np.empty((0, 0)), [], [])
+    same = found.count[arm] == found.count[control]
+    table = (found.psnr[arm] - found.psnr[control]).where(same)
+    table = table.dropna(axis=1, how="all").dropna()
     return Paired(table.to_numpy().T, list(table.columns), list(table.index))
 
 
@@ -52,9 +72,9 @@ def compare(scores: pandas.DataFrame, pairs: Mapping[str, str], region: float) -
         pairs: The control of each arm, by the arm's name.
         region: Differences of less are equivalent, in dB.
     """
-    rows = []
+    rows, known = [], means(scores)
     for arm, control in pairs.items():
-        found = paired(scores, arm, control)
+        found = paired(known, arm, control)
         row: dict[str, object] = {"arm": arm, "control": control, "seeds": len(found.seeds)}
         row["images"] = len(found.images)
         row |= _describe(found.values, region)
@@ -169,8 +189,9 @@ def strata(
             groups[feature, word] = chosen
     rows = []
     for (kind, value), part in groups.items():
+        known = means(part)
         for arm, control in pairs.items():
-            found = paired(part, arm, control)
+            found = paired(known, arm, control)
             described = _describe(found.values, 1.0)
             shown = {name: described[name] for name in ("difference", "low", "high")}
             key = {"stratum": kind, "value": value, "arm": arm, "images": len(found.images)}

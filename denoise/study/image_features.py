@@ -39,8 +39,8 @@ def self_similarity(image: Tensor) -> float:
     patches = patches - patches.mean(1, keepdims=True)
     power = (patches**2).sum(1)
     distance = power[:, None] + power[None] - 2 * patches @ patches.T
-    places = np.stack(np.divmod(np.arange(len(patches)), columns), -1)
-    near = (np.abs(places[:, None] - places[None]) * STRIDE < PATCH).all(-1)
+    positions = np.stack(np.divmod(np.arange(len(patches)), columns), -1)
+    near = (np.abs(positions[:, None] - positions[None]) * STRIDE < PATCH).all(-1)
     distance[near] = np.inf
     best = np.clip(distance.min(1), 0, power)
     return float(1 - best.sum() / power.sum()) if power.sum() > 0 else 1.0

@@ -34,8 +34,9 @@ def test_coverage_and_false_positives(seeds, images, by_seed, by_image):
     assert np.mean(none < 0.05) <= 0.065  # 5 % and the error of 1,000 simulations
 
 
-def test_a_family_without_effects_has_false_positives_under_five_percent():
-    runs = simulated(3, 66, 0.1, 0.0, 0.05, effect=0, count=(SIMULATIONS, 9))
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_a_family_without_effects_has_false_positives_under_five_percent(seeds):
+    runs = simulated(seeds, 24, 0.1, 0.05, 0.05, effect=0, count=(4000, 9))
     p = two_way(runs[:, 1:] - runs[:, :1]).p_difference()  # eight arms share a control
     assert np.mean(p.min(1) * 8 < 0.05) <= 0.05  # Holm's first step
 
@@ -74,7 +75,9 @@ def test_equivalence_agrees_with_the_interval():
     interval = two_way(differences)
     low, high = interval.bounds(0.9)
     inside = (low > -0.03) & (high < 0.03)
-    assert np.array_equal(interval.p_equivalence(0.03) < 0.05, inside)
+    found = interval.p_equivalence(0.03) < 0.05
+    assert inside[found].all()  # the test is the stricter
+    assert np.mean(found == inside) > 0.95
     assert 0.1 < inside.mean() < 0.99
     at_the_edge = two_way(simulated(3, 66, 0.03, 0.03, 0.03, effect=0.03))
     assert np.mean(at_the_edge.p_equivalence(0.03) < 0.05) < 0.065

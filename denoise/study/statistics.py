@@ -46,8 +46,8 @@ class Interval(NamedTuple):
 
     def bounds(self, confidence: float = CONFIDENCE) -> tuple[np.ndarray, np.ndarray]:
         """Return the lower and the upper end of the confidence interval."""
-        half = self.quantile((1 + confidence) / 2) * self.error
-        return self.mean - half, self.mean + half
+        margin = self.quantile((1 + confidence) / 2) * self.error
+        return self.mean - margin, self.mean + margin
 
     def p_difference(self) -> np.ndarray:
         """Return the two-sided p-value of no difference."""

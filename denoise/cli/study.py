@@ -59,6 +59,8 @@ def _run(
     registered = {key: value for key, value in options.items() if key != "add"}
     for change in store.register(declared, registered):
         echo(f"departs from what was registered: {change}")
+    if config.retry:
+        echo(f"{store.forget_failures()} failed runs are made again")
     torch.set_num_threads(config.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 

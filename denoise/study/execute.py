@@ -6,6 +6,7 @@ process too, so that one that outlives its worker is not started twice.
 
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +22,8 @@ from denoise.weights.load import load_checkpoint
 from denoise.weights.read import CheckpointError
 
 WAIT = 5.0  # seconds between looks at runs that other workers make
+GRACE = 30.0  # seconds for a training to save a checkpoint
+ENDED = (signal.SIGINT, signal.SIGTERM)
 SAVE_EVERY = 50  # steps
 VALIDATIONS = 5  # in a run
 
@@ -134,9 +137,9 @@ class Worker:
             try:
                 code = child.wait()
             finally:
-                if child.poll() is None:  # this worker is told to end
-                    child.kill()
-                    child.wait()
+                _end(child)
+        if -code in ENDED or code - 128 in ENDED:
+            sys.exit(f"{folder}: its training was told to end; start the study again to go on")
         if code or self.store.trained(run) is None:
             raise RuntimeError(_last_line(folder / "output.txt") or f"training ended with {code}")
         (folder / LAST).unlink(missing_ok=True)  # as large as the others, needed no more
@@ -176,8 +179,8 @@ def _own_options(run: Run, folder: Path, checkpoint: Path | None) -> list[str]:
     options = [
         f"hydra.run.dir={folder}", "score=false", "pictures=false", "logger=csv",
         f"trainer.val_check_interval={max(1, run.rung.steps // VALIDATIONS)}",
-        f"+callbacks.last.every_n_train_steps={max(1, min(SAVE_EVERY, run.decay_begins - 1))}",
-        f"+callbacks.constant={{{constant}}}",
+        f"++callbacks.last.every_n_train_steps={max(1, min(SAVE_EVERY, run.decay_begins - 1))}",
+        f"++callbacks.constant={{{constant}}}",
     ]  # fmt: skip
     return options if checkpoint is None else [*options, f"resume={checkpoint}"]
 
@@ -196,6 +199,17 @@ def _lock(folder: Path) -> Iterator[int | None]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _end(child: subprocess.Popen) -> None:
+    """End a training with its worker; it saves a checkpoint if it can."""
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
 
 
 def _last_line(path: Path) -> str:

@@ -63,6 +63,13 @@ class Store:
         content = {"error": utf8(error), "overrides": run.overrides, "environment": environment()}
         write_whole(self.of(run) / FAILURE, to_json(content))
 
+    def forget_failures(self) -> int:
+        """Let failed runs be made again; return how many they are."""
+        failures = list(self.folder.glob(f"runs/*/*/{FAILURE}"))
+        for path in failures:
+            path.unlink()
+        return len(failures)
+
     def save_scores(self, run: Run, rows: Sequence[ScoreRow]) -> None:
         """Write the scores of a run completely or not at all."""
         path = self.of(run) / SCORES

@@ -113,7 +113,7 @@ def verdict(difference: float, p: float, p_equivalence: float) -> str:
 
 def sentence(row: Mapping[str, object]) -> str:
     """Return what a row of `compare` says in words."""
-    arm, control, word = row["arm"], row["control"], row["verdict"]
+    arm, control, found = row["arm"], row["control"], row["verdict"]
     difference, low, high = (float(row[k]) for k in ("difference", "low", "high"))  # type: ignore[arg-type]
     count = f"{row['seeds']} seed{'s' * (row['seeds'] != 1)}, {row['images']} images"
     if np.isnan(difference):
@@ -121,11 +121,11 @@ def sentence(row: Mapping[str, object]) -> str:
     if np.isnan(low):
         return f"{arm} against {control}: undecided, {difference:+.3f} dB with {count}."
     interval = f"95 % interval {low:+.3f} to {high:+.3f}; {count}"
-    if word == UNDECIDED:
+    if found == UNDECIDED:
         return f"{arm} against {control}: undecided, {difference:+.3f} dB ({interval})."
-    if word == EQUIVALENT:
+    if found == EQUIVALENT:
         return f"{arm} is equivalent to {control}: {difference:+.3f} dB ({interval})."
-    return f"{arm} is {word} than {control} by {abs(difference):.3f} dB ({interval})."
+    return f"{arm} is {found} than {control} by {abs(difference):.3f} dB ({interval})."
 
 
 def _describe(values: np.ndarray, region: float) -> dict[str, float]:
@@ -184,17 +184,17 @@ def strata(
             continue
         edges = np.quantile(values, [1 / 3, 2 / 3])
         level = np.digitize(joined[feature], edges)
-        for number, word in enumerate(TERCILES):
+        for number, tercile in enumerate(TERCILES):
             chosen = joined[(level == number) & joined[feature].notna()]
-            groups[feature, word] = chosen
+            groups[feature, tercile] = chosen
     rows = []
-    for (kind, value), part in groups.items():
+    for (stratum, value), part in groups.items():
         known = means(part)
         for arm, control in pairs.items():
             found = paired(known, arm, control)
             described = _describe(found.values, 1.0)
             shown = {name: described[name] for name in ("difference", "low", "high")}
-            key = {"stratum": kind, "value": value, "arm": arm, "images": len(found.images)}
+            key = {"stratum": stratum, "value": value, "arm": arm, "images": len(found.images)}
             rows.append(key | shown)
     return pandas.DataFrame(rows)
 

@@ -4,6 +4,7 @@ import fcntl
 import sys
 import threading
 
+import pytest
 import torch
 from tiny_study import options
 
@@ -19,6 +20,8 @@ import json, pathlib, sys
 options = dict(word.partition("=")[::2] for word in sys.argv[1:])
 folder = pathlib.Path(options["hydra.run.dir"])
 print("resumed from", options.get("resume"))
+if "told_to_end" in options:
+    sys.exit(143)
 if options["attention"] == "cbam":
     sys.exit("error: out of memory")
 (folder / "checkpoints").mkdir(exist_ok=True)
@@ -127,3 +130,19 @@ def test_a_run_that_another_process_makes_is_left_to_it(tmp_path, monkeypatch):
         assert one.store.trained(run) is None
     assert one.work(None) == 7
     assert one.store.trained(run) is not None
+
+
+def test_a_training_that_is_told_to_end_has_not_failed(tmp_path):
+    one = worker(tmp_path)
+    one.options = ["told_to_end=true"]
+    with pytest.raises(SystemExit, match="start the study again to go on"):
+        one.work(None)
+    assert finished(one.store, runs_of(one))["failed"] == 0
+    assert worker(tmp_path).work(None) == 14
+
+
+def test_failed_runs_are_made_again_where_that_is_asked(tmp_path):
+    one = worker(tmp_path)
+    one.work(None)
+    assert one.store.forget_failures() == 2
+    assert worker(tmp_path).work(None) == 2

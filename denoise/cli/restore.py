@@ -8,6 +8,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from denoise.cli.device import choose_device
 from denoise.cli.hydra_main import hydra_main
+from denoise.errors import first_line, is_out_of_memory
 from denoise.image_io.errors import ImageError
 from denoise.image_io.read import read_photo
 from denoise.image_io.write import check_target, write_photo
@@ -26,7 +27,11 @@ def main(config: DictConfig) -> None:
     tune_malloc(large=False)  # memory is limited here, and malloc would keep fragments
     batch = pair_paths(str(config.input), Path(config.output), overwrite=config.overwrite)
     if batch.done:
-        echo(f"{batch.done} of {batch.done + len(batch.pairs)} pictures are done already")
+        total = batch.done + len(batch.pairs)
+        echo(
+            f"{batch.done} of {total} pictures are in {config.output} already and stay as they "
+            "are, whichever model made them: overwrite=true restores them again"
+        )
     restorer, takes_sigma = load_restorer(config)
     failed = []
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[speed]}"))
@@ -40,7 +45,7 @@ def main(config: DictConfig) -> None:
                 bar.update(task, speed="" if speed is None else f"{speed / 1e6:.2f} Mpx/s")
 
             try:
-                photo = read_photo(source, config.max_pixels)
+                photo = read_photo(source, config.max_pixels, parse_memory(config.memory))
                 check_target(photo, target, overwrite=config.overwrite)
                 bar.update(task, total=sum(p.shape[0] * p.shape[1] for p in photo.pages))
                 clean, lines = restore_photo(
@@ -48,14 +53,23 @@ def main(config: DictConfig) -> None:
                 )
                 lines += write_photo(clean, target, overwrite=config.overwrite)
                 echo(f"{source} -> {target}", *(f"    {line}" for line in lines))
-            except (ImageError, ValueError) as error:
-                failed.append(f"{source}: {error}".replace(f"{source}: {source}", str(source)))
+            except Exception as error:  # one picture takes no other along
+                failed.append(_reason(source, error))
                 echo(f"failed: {failed[-1]}")
             bar.remove_task(task)
     if failed or batch.unreadable:
         also = f" and {len(batch.unreadable)} of the folders" if batch.unreadable else ""
         reasons = "\n  ".join([*failed, *batch.unreadable])
         sys.exit(f"error: {len(failed)} of {len(batch.pairs)} pictures{also} failed:\n  {reasons}")
+
+
+def _reason(source: Path, error: Exception) -> str:
+    """Return a line on why a picture could not be restored."""
+    if is_out_of_memory(error):
+        return f"{source}: out of memory: lower memory, now the size that the process may take"
+    if isinstance(error, ImageError | ValueError | OSError):
+        return f"{source}: {error}".replace(f"{source}: {source}", str(source))
+    return f"{source}: {type(error).__name__}: {first_line(error)}"
 
 
 def load_restorer(config: DictConfig) -> tuple[Restorer, bool]:

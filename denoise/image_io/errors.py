@@ -12,6 +12,10 @@ class ImageError(ValueError):
     """An image file that cannot be used, and what to do about it, in one line."""
 
 
+class TooLargeError(ValueError):
+    """A picture that would take more memory than allowed."""
+
+
 @contextmanager
 def wrap_errors(path: Path, remedy: str) -> Iterator[None]:
     """Turn whatever a decoder raises on a file into one line with a remedy, and silence it.

@@ -6,8 +6,12 @@ from contextlib import suppress
 import numpy as np
 from PIL import Image, ImageCms
 
+from denoise.image_io.errors import TooLargeError
+
 # the value of white for each type of pixels
 WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.float32): 1}
+
+COPIES = 3  # of the decoded pixels that are held at once: read, restored, written
 
 _ORIENTATIONS = {
     2: lambda x: x[:, ::-1],
@@ -18,6 +22,23 @@ _ORIENTATIONS = {
     7: lambda x: x[::-1, ::-1].swapaxes(0, 1),
     8: lambda x: np.rot90(x),
 }
+
+
+def check_decoded(size: int, memory: float) -> None:
+    """Refuse a picture before it is decoded whose pixels, read and restored, take too much memory.
+
+    Args:
+        size: Bytes of the decoded pixels, as the header states them.
+        memory: Bytes that the process may take.
+
+    Raises:
+        TooLargeError: If they are too many.
+    """
+    if COPIES * size > memory:
+        raise TooLargeError(
+            f"its pixels, read and restored, take {COPIES * size / 2**30:.1f} GiB, and memory is "
+            f"{memory / 2**30:.2g} GiB: give more memory"
+        )
 
 
 def apply_orientation(pixels: np.ndarray, orientation: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Read image files, which are not trusted, for training and for restoring."""
 
 import logging
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +11,16 @@ import numpy as np
 from PIL import Image
 
 from denoise.image_io import metadata, png, tiff
-from denoise.image_io.errors import ImageError, wrap_errors
+from denoise.image_io.errors import ImageError, TooLargeError, wrap_errors
 from denoise.image_io.formats import TIFF_MAGIC, open_image
 from denoise.image_io.photo import Photo
-from denoise.image_io.pixels import apply_orientation, convert_dtype, from_pillow, split_alpha
+from denoise.image_io.pixels import (
+    apply_orientation,
+    check_decoded,
+    convert_dtype,
+    from_pillow,
+    split_alpha,
+)
 
 MAX_PIXELS = 178_956_970  # above it Pillow warns of a decompression bomb
 
@@ -24,12 +31,13 @@ for _name in ("tifffile", "PIL"):  # whose errors are reported by ImageError
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 
-def read_photo(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photo:
+def read_photo(path: str | Path, max_pixels: int = MAX_PIXELS, memory: float = math.inf) -> Photo:
     """Read a PNG, JPEG, WebP, BMP or TIFF file as it is, but upright, and CMYK as RGB.
 
     Args:
         path: The file.
         max_pixels: The most that all pages together may have; nothing larger is decoded.
+        memory: Bytes that the process may take; what would not fit decoded is not decoded.
 
     Raises:
         ImageError: If the file is missing, not a picture, damaged, animated or too large.
@@ -37,7 +45,9 @@ def read_photo(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photo:
     path = Path(path)
     with wrap_errors(path, "give a whole PNG, JPEG, WebP, BMP or TIFF file"):
         try:
-            return _decode(path, max_pixels)
+            return _decode(path, max_pixels, memory)
+        except TooLargeError as error:
+            raise ImageError(f"{path}: {error}") from None
         except Image.DecompressionBombError as error:
             remedy = f"set max_pixels above {max_pixels} if you trust it"
             raise ImageError(f"{path} is too large ({error}): {remedy}") from None
@@ -58,7 +68,7 @@ def read_image(path: str | Path, channels: int) -> np.ndarray:
     """
     path = Path(path)
     with wrap_errors(path, f"fix or remove it; {_SKIP}"):
-        photo = _decode(path, MAX_PIXELS, first_only=True)
+        photo = _decode(path, MAX_PIXELS, math.inf, first_only=True)
         stored = (photo.pages[0], photo.alpha[0], photo.extra.get(0))
         pixels = np.concatenate([one for one in stored if one is not None], 2)
         if pixels.dtype.kind == "f":
@@ -78,18 +88,20 @@ def read_image(path: str | Path, channels: int) -> np.ndarray:
     )
 
 
-def _decode(path: Path, max_pixels: int, first_only: bool = False) -> Photo:
+def _decode(path: Path, max_pixels: int, memory: float, first_only: bool = False) -> Photo:
     if path.is_dir():
         raise ImageError(f"{path} is a folder: give the pictures in it")
+    if path.exists() and not path.is_file():  # opening a pipe would wait for its writer
+        raise ImageError(f"{path} is no file but a pipe or a device: give a picture")
     with path.open("rb") as file, _pillow_limit(max_pixels):
         start = file.read(4)
         if not start:
             raise ValueError("0 bytes")
         file.seek(0)
         if start in TIFF_MAGIC:
-            photo = tiff.decode(path, file, max_pixels, first_only)
+            photo = tiff.decode(path, file, max_pixels, memory, first_only)
         else:
-            photo = _decode_single(path, file, max_pixels)
+            photo = _decode_single(path, file, max_pixels, memory)
     photo.warnings = list(dict.fromkeys(photo.warnings))
     return photo
 
@@ -104,11 +116,12 @@ def _pillow_limit(pixels: int) -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = before
 
 
-def _decode_single(path: Path, file: IO[bytes], max_pixels: int) -> Photo:
+def _decode_single(path: Path, file: IO[bytes], max_pixels: int, memory: float) -> Photo:
     photo = Photo([], [])
     with open_image(file) as image:
         if image.width * image.height > max_pixels:
             raise Image.DecompressionBombError(f"{image.height}x{image.width} pixels")
+        check_decoded(image.width * image.height * len(image.getbands()), memory)
         photo.format = str(image.format)
         frames = getattr(image, "n_frames", 1)
         if photo.format == "MPO":  # as many phones write

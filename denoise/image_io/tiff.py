@@ -16,6 +16,7 @@ from denoise.image_io.photo import Photo
 from denoise.image_io.pixels import (
     WHITE,
     apply_orientation,
+    check_decoded,
     convert_dtype,
     from_pillow,
     unpremultiply,
@@ -27,7 +28,7 @@ _SLACK = 4  # how far strong noise and highlights may exceed [0, 1]
 _LOSSLESS = {1, 5, 8, 32946, 32773, 34925, 50000}
 
 
-def decode(path: Path, file: IO[bytes], max_pixels: int, first_only: bool) -> Photo:
+def decode(path: Path, file: IO[bytes], max_pixels: int, memory: float, first_only: bool) -> Photo:
     """Decode all pages of a TIFF, upright, or the first alone; floats of any width become float32.
 
     Raises:
@@ -44,6 +45,7 @@ def decode(path: Path, file: IO[bytes], max_pixels: int, first_only: bool) -> Ph
         size = sum(page.nbytes for page in pages.values())
         if total > max_pixels or size > _MAX_BYTES * max_pixels:
             raise Image.DecompressionBombError(f"{total} pixels, {len(pages)} pages, {size} bytes")
+        check_decoded(size, memory)
         first = next(iter(pages.values()))
         photo.lossy = first.compression in (6, 7)  # JPEG
         photo.compressed = first.compression != 1
@@ -75,7 +77,7 @@ def _find_pages(tiff: tifffile.TiffFile, warnings: list[str]) -> dict[int, tifff
 
 
 def _add_page(photo: Photo, path: Path, page: tifffile.TiffPage, index: int) -> None:
-    if page.samplesperpixel > 8 or page.dtype is None:
+    if not 0 < page.samplesperpixel <= 8 or page.dtype is None:
         depth = page.bitspersample
         raise ValueError(f"TIFF of {page.samplesperpixel} channels of {depth} bits: save 8 or 16")
     plain = page.photometric in (0, 1, 2) and page.compression in _LOSSLESS

@@ -136,7 +136,7 @@ def test_a_folder_goes_on_past_bad_files_and_resumes(restore, photo, tmp_path, c
     (tmp_path / "out/z.png").unlink()
     with pytest.raises(SystemExit, match="2 of 3 pictures failed"):
         restore("input=in", "output=out")
-    assert "2 of 5 pictures are done already" in capfd.readouterr().out
+    assert "2 of 5 pictures are in" in capfd.readouterr().out
     assert (tmp_path / "out/z.png").exists()
     assert os.stat(tmp_path / "out/a.png").st_mtime_ns == stamp
 
@@ -151,7 +151,7 @@ def test_pictures_of_one_name_keep_their_folders(restore, photo, tmp_path, capfd
     for _ in range(2):
         restore("input=??/*.png", "output=zo")
         restore("input=d?/**/**/x.png", "output=zo")
-    assert "2 of 2 pictures are done already" in capfd.readouterr().out
+    assert "2 of 2 pictures are in" in capfd.readouterr().out
     found = sorted(str(p.relative_to(tmp_path / "zo")) for p in (tmp_path / "zo").rglob("*.png"))
     assert found == ["da/x.png", "db/x.png", "old.png"]
     for shift, name in enumerate(names[:2]):
@@ -236,3 +236,26 @@ def test_what_cannot_be_is_told_in_a_line(restore, photo, tmp_path, words, answe
     assert str(end.value).startswith("error: ")
     assert answer in str(end.value)
     assert not (tmp_path / "x.png").exists()
+
+
+def test_a_picture_that_fails_for_any_reason_takes_no_other_along(restore, tmp_path, monkeypatch):
+    save(tmp_path / "a.ckpt", plain(*TINY))
+    for name in ("a", "b", "c"):
+        Image.fromarray(chelsea()[:40, :50]).save(tmp_path / f"{name}.png")
+    errors = iter([KeyError("channels"), RuntimeError("DefaultCPUAllocator: not enough memory")])
+    whole = Restorer.__call__
+
+    def fail_twice(self, *args):
+        raise_now = next(errors, None)
+        if raise_now is not None:
+            raise raise_now
+        return whole(self, *args)
+
+    monkeypatch.setattr(Restorer, "__call__", fail_twice)
+    with pytest.raises(SystemExit) as ended:
+        restore("input=*.png", "output=out")
+    text = str(ended.value)
+    assert "2 of 3 pictures failed" in text
+    assert "a.png: KeyError: 'channels'" in text
+    assert "b.png: out of memory: lower memory" in text
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["c.png"]

@@ -1,7 +1,9 @@
 import errno
 import io
+import os
 import struct
 import zlib
+from functools import partial
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ from denoise.image_io import write as write_module
 from denoise.image_io.errors import ImageError
 from denoise.image_io.metadata import Metadata
 from denoise.image_io.photo import Photo
-from denoise.image_io.read import read_photo
+from denoise.image_io.read import read_image, read_photo
 from denoise.image_io.write import write_photo
 
 
@@ -164,3 +166,38 @@ def test_the_second_picture_of_a_telephone_jpeg_is_left_out(tmp_path):
     write_photo(found, tmp_path / "b.jpg")
     with Image.open(tmp_path / "b.jpg") as image:
         assert image.format == "JPEG"
+
+
+def lying_tiff(path, bits, samples):
+    """Write 200 bytes of TIFF that promise 13370 x 13370 pixels."""
+    side = 13370
+    tags = [(256, 4, 1, side), (257, 4, 1, side), (258, 3, 1, bits), (259, 3, 1, 8), (262, 3, 1, 2),
+            (273, 4, 1, 200), (277, 3, 1, samples), (278, 4, 1, side), (279, 4, 1, 8),
+            (339, 3, 1, 3)]  # fmt: skip
+    directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    header = b"II*\0" + struct.pack("<I", 8) + directory + bytes(4)
+    path.write_bytes(header.ljust(200, b"\0") + zlib.compress(b""))
+
+
+def test_memory_is_decided_by_the_header(tmp_path):
+    lying_tiff(tmp_path / "a.tif", 64, 3)
+    with pytest.raises(ImageError, match=r"a\.tif: its pixels.* take 12\.0 GiB.* memory is 1 GiB"):
+        read_photo(tmp_path / "a.tif", memory=2**30)
+    Image.new("L", (4000, 1000)).save(tmp_path / "a.png")
+    with pytest.raises(ImageError, match=r"a\.png: its pixels"):
+        read_photo(tmp_path / "a.png", memory=10**7)
+    assert read_photo(tmp_path / "a.png", memory=1.3e7).pages[0].shape == (1000, 4000, 1)
+
+
+def test_a_picture_without_channels(tmp_path):
+    lying_tiff(tmp_path / "a.tif", 8, 0)
+    with pytest.raises(ImageError, match="TIFF of 0 channels"):
+        read_photo(tmp_path / "a.tif")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this platform")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.png")
+    for read in (read_photo, partial(read_image, channels=3)):
+        with pytest.raises(ImageError, match=r"x\.png is no file but a pipe"):
+            read(tmp_path / "x.png")

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch import nn
 
 from denoise.cli.compose import as_list, compose_config
 from denoise.cli.hydra_main import hydra_main
+from denoise.image_io.errors import ImageError
 from denoise.malloc import tune_malloc
 from denoise.option_checks import check_choice
 from denoise.plain_text import to_json
@@ -27,9 +28,9 @@ from denoise.study.execute import Worker, finished
 from denoise.study.measure import measure
 from denoise.study.plan import hours, not_equal, plan_rows, time_step
 from denoise.study.runs import Planner, Run
-from denoise.study.store import Store, write_whole
+from denoise.study.store import REGISTERED, Store, read_json, write_whole
 
-ACTIONS = ("plan", "run")
+ACTIONS = ("plan", "run", "report")
 PLAN = "plan.json"
 
 
@@ -51,23 +52,21 @@ def study(config: DictConfig) -> None:
         _print_plan(config, declared, store, sizes)
     if "run" in actions:
         _run(config, declared, store, planner, options)
+    if "report" in actions:
+        _report(config, declared, store, planner, options)
 
 
 def _run(
     config: DictConfig, declared: Study, store: Store, planner: Planner, options: dict[str, Any]
 ) -> None:
-    registered = {key: value for key, value in options.items() if key != "add"}
-    for change in store.register(declared, registered):
+    for change in store.register(_registered(options)):
         echo(f"departs from what was registered: {change}")
     if config.retry:
         echo(f"{store.forget_failures()} failed runs are made again")
     torch.set_num_threads(config.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-    @cache
-    def images(option: str) -> Any:
-        chosen = compose_config(f"data@test={option}", "run_dir=.", f"data_dir={config.data_dir}")
-        return instantiate(chosen.test, _convert_="all")
+    images = cache(partial(_images, config))
 
     def score(run: Run, checkpoint: Path) -> Any:
         return measure(checkpoint, images, run.rung.scoring, device)
@@ -91,6 +90,37 @@ def _run(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the training as well
     worker.work(config.limit, after)
     after()
+
+
+def _report(
+    config: DictConfig, declared: Study, store: Store, planner: Planner, options: dict[str, Any]
+) -> None:
+    """Write the report from the tables; images and checkpoints add examples where they are here."""
+    try:
+        from denoise.study.report import write_report
+    except ImportError as error:
+        raise ValueError(f"the report needs {error.name}: pip install 'denoise[study]'") from error
+    from denoise.study.examples import add_examples
+
+    images = cache(partial(_images, config))
+    try:
+        store.describe_images(declared, images)
+        add_examples(store, declared, planner, images)
+    except (OSError, ImageError) as error:
+        echo(f"without examples: {error}")
+    registered = read_json(store.folder / REGISTERED)
+    changes = store.changes(_registered(options)) if registered else []
+    page = write_report(store.folder, declared, registered, changes)
+    echo(f"report  {page}")
+
+
+def _registered(options: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if key != "add"}
+
+
+def _images(config: DictConfig, option: str) -> Any:
+    chosen = compose_config(f"data@test={option}", "run_dir=.", f"data_dir={config.data_dir}")
+    return instantiate(chosen.test, _convert_="all")
 
 
 def _expected_end(store: Store, runs: Sequence[Run], left: Sequence[Run]) -> str:

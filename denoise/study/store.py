@@ -3,17 +3,21 @@
 import csv
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
+from denoise.data.crops import WholeImages
+from denoise.data.sets import ImageSet
 from denoise.plain_text import to_json, utf8
 from denoise.results.record import NAME, environment
 from denoise.results.tables import write_csv
 from denoise.study.declaration import Study
+from denoise.study.image_features import mean_gradient, self_similarity
 from denoise.study.runs import Progress, Run
 
 FAILURE, SCORES, TABLE, RUNS = "failure.json", "scores.csv", "table.csv", "runs.csv"
+CURVES, IMAGES = "curves.csv", "images.csv"
 REGISTERED = "registered.json"
 CONSTANT, LAST, BEST = (f"checkpoints/{name}.ckpt" for name in ("constant", "last", "best"))
 
@@ -103,7 +107,9 @@ class Store:
     def write_tables(
         self, runs: Sequence[Run], analysed: Sequence[Run], factors: Sequence[str]
     ) -> Path:
-        """Write one long table of all scores, and one of all runs; a failed run is a row.
+        """Write one long table of all scores, one of all runs, and one of the validations.
+
+        A failed run is a row.
 
         Args:
             runs: All that are known.
@@ -115,6 +121,7 @@ class Store:
         """
         table: list[dict[str, Any]] = []
         listed: list[dict[str, Any]] = []
+        curves: list[dict[str, Any]] = []
         for run in runs:
             failure, trained = self.failure(run), self.trained(run)
             if failure is None and trained is None:
@@ -126,6 +133,7 @@ class Store:
                 "seed": run.seed,
                 "rate": run.rate,
             }
+            curves += [{**key, **point} for point in _validations(self.of(run))]
             row = {"key": run.key, **key, "steps": run.rung.steps}
             if trained is not None and failure is None:
                 row |= trained["training"] | trained["model"]
@@ -133,31 +141,57 @@ class Store:
                 if run in analysed:
                     table += [{**key, **score} for score in self.scores(run) or ()]
             listed.append(row | {"error": failure["error"] if failure else ""})
-        for name, rows in ((RUNS, listed), (TABLE, table)):
+        for name, rows in ((RUNS, listed), (TABLE, table), (CURVES, curves)):
             draft = self.folder / f"{name}.{os.getpid()}"  # several workers may write
             write_csv(draft, rows)
             draft.replace(self.folder / name)
         return self.folder / TABLE
 
-    def register(self, study: Study, declared: Mapping[str, Any]) -> list[str]:
+    def register(self, declared: Mapping[str, Any]) -> list[str]:
         """Keep what is declared before the first run; return how it differs from what was kept.
 
         Args:
-            study: What is declared.
-            declared: Its options in plain containers.
+            declared: Options of the study in plain containers.
         """
-        path = self.folder / REGISTERED
-        kept = read_json(path)
-        if kept is None:
-            write_whole(path, to_json({"study": declared, "git": environment()["git"]}))
-            return []
+        if read_json(self.folder / REGISTERED) is None:
+            content = {"study": declared, "git": environment()["git"]}
+            write_whole(self.folder / REGISTERED, to_json(content))
+        return self.changes(declared)
+
+    def changes(self, declared: Mapping[str, Any]) -> list[str]:
+        """Return how options differ from those that were registered."""
+        kept = read_json(self.folder / REGISTERED) or {"study": declared}
         earlier, now = kept["study"], json.loads(to_json(declared))
-        changes = [
+        return [
             f"{key}: {_short(earlier.get(key))} became {_short(now.get(key))}"
             for key in dict.fromkeys([*earlier, *now])
             if earlier.get(key) != now.get(key)
         ]
-        return changes
+
+    def describe_images(self, study: Study, sets: Callable[[str], Mapping[str, ImageSet]]) -> None:
+        """Write the gradient and the self-similarity of all scored images, once.
+
+        Args:
+            study: Names the sets.
+            sets: Loads an option of the group data.
+        """
+        path = self.folder / IMAGES
+        if path.is_file():
+            return
+        crops = [rung.scoring.crop for rung in study.rungs]
+        crop = None if None in crops else max(c for c in crops if c)
+        rows = []
+        for option in dict.fromkeys(name for r in study.rungs for name in r.scoring.sets):
+            images = WholeImages(sets(option), crop)
+            for item in (images[number] for number in range(len(images))):
+                features = {
+                    "gradient": mean_gradient(item["clean"]),
+                    "self-similarity": self_similarity(item["clean"]),
+                }
+                rows.append({"set": item["set"], "image": item["name"]} | features)
+        draft = path.with_suffix(".tmp")
+        write_csv(draft, rows)
+        draft.replace(path)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -184,6 +218,17 @@ def read_scores(path: Path) -> list[ScoreRow] | None:
         )
         for row in rows
     ]  # fmt: skip
+
+
+def _validations(folder: Path) -> list[dict[str, float]]:
+    """Return the PSNR of the validations of a run by step, those of its broken-off parts too."""
+    points = {}
+    for path in sorted(folder.glob("csv*/**/metrics*.csv"), key=lambda path: path.stat().st_mtime):
+        with path.open(newline="") as file:
+            for row in csv.DictReader(file):
+                if row.get("val/psnr"):
+                    points[int(row["step"]) + 1] = float(row["val/psnr"])
+    return [{"step": step, "psnr": points[step]} for step in sorted(points)]
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -122,7 +122,8 @@ def sentence(row: Mapping[str, object]) -> str:
         return f"{arm} against {control}: undecided, {difference:+.3f} dB with {count}."
     interval = f"95 % interval {low:+.3f} to {high:+.3f}; {count}"
     if found == UNDECIDED:
-        return f"{arm} against {control}: undecided, {difference:+.3f} dB ({interval})."
+        after = " after Holm's correction" if low > 0 or high < 0 else ""
+        return f"{arm} against {control}: undecided{after}, {difference:+.3f} dB ({interval})."
     if found == EQUIVALENT:
         return f"{arm} is equivalent to {control}: {difference:+.3f} dB ({interval})."
     return f"{arm} is {found} than {control} by {abs(difference):.3f} dB ({interval})."

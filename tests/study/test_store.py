@@ -59,10 +59,10 @@ def test_a_failed_run_is_a_row(tmp_path):
 
 
 def test_what_changes_after_the_registration_is_told(tmp_path):
-    store, study = Store(tmp_path), declare(options())
-    assert store.register(study, {"equivalence": 0.03, "seeds": [0]}) == []
-    assert store.register(study, {"equivalence": 0.03, "seeds": [0]}) == []
-    (change,) = store.register(study, {"equivalence": 0.1, "seeds": [0]})
+    store = Store(tmp_path)
+    assert store.register({"equivalence": 0.03, "seeds": [0]}) == []
+    assert store.register({"equivalence": 0.03, "seeds": [0]}) == []
+    (change,) = store.register({"equivalence": 0.1, "seeds": [0]})
     assert change == "equivalence: 0.03 became 0.1"
 
 

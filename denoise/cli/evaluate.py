@@ -13,6 +13,7 @@ from denoise.cli.hydra_main import hydra_main
 from denoise.evaluation.complexity import model_complexity
 from denoise.evaluation.evaluate import Observer, evaluate
 from denoise.malloc import tune_malloc
+from denoise.metrics import WINDOW
 from denoise.results.figures import BestAndWorst, ComparisonStrips
 from denoise.results.record import Run
 from denoise.results.report import write_report
@@ -37,6 +38,8 @@ def main(config: DictConfig) -> None:
     sets, protocol, baselines = (
         instantiate(config[name], _convert_="all") for name in ("data", "protocol", "baseline")
     )
+    for one in sets.values():
+        one.require_size(WINDOW, "the window of SSIM", config.on_error)
     pictures = folder / "pictures" if config.pictures else None
     net.to(device)
     report = folder / "report" if config.report else None

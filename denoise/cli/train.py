@@ -18,6 +18,7 @@ from denoise.cli.hydra_main import hydra_main
 from denoise.evaluation.complexity import model_complexity
 from denoise.evaluation.evaluate import evaluate
 from denoise.malloc import tune_malloc
+from denoise.metrics import WINDOW
 from denoise.results.figures import ComparisonStrips
 from denoise.results.model_card import NO_EXPORT, model_card
 from denoise.results.record import Run, Training
@@ -71,7 +72,11 @@ def main(config: DictConfig) -> float | None:
         echo(freeze(module.net, config.freeze))
     if config.compile:
         module.net.compile(mode=None if config.compile is True else config.compile)
-    crop_options = ("patch", "batch", "progressive", "shuffle_channels", "val_crop", "seed")
+    crop_options = (
+        "patch", "batch", "progressive", "shuffle_channels", "val_crop", "seed", "on_error",
+    )  # fmt: skip
+    for one in objects["test"].values():
+        one.require_size(WINDOW, "the window of SSIM", config.on_error)
     images = DenoisingDataModule(
         objects["train"], objects["val"], **{name: objects[name] for name in crop_options}
     )

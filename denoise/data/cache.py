@@ -14,15 +14,15 @@ from rich.console import Console
 from rich.progress import track
 
 from denoise.image_io.errors import ImageError
-from denoise.image_io.read import read_image
+from denoise.image_io.read import read_images
 from denoise.option_checks import check_choice
 
-_DECODER = 3  # increased when files decode to different pixels than before
+_DECODER = 4  # increased when files decode to different pixels than before
 _ABANDONED = 3600.0  # seconds
 _FEW = 16  # without a progress bar
 
-Decoded = tuple[dict[Path, np.ndarray], dict[Path, ImageError]]
-Outcome = tuple[Path, np.ndarray | ImageError]
+Decoded = tuple[dict[Path, list[np.ndarray]], dict[Path, ImageError]]
+Outcome = tuple[Path, list[np.ndarray] | ImageError]
 
 
 def decode(
@@ -33,11 +33,11 @@ def decode(
     memory_limit: float,
     on_error: str,
 ) -> Decoded:
-    """Return the (H, W, channels) pixels of the usable files, and the errors of those skipped.
+    """Return the (H, W, channels) images of the usable files, and the errors of those skipped.
 
     Args:
         files: Image files.
-        channels: As in `read_image`.
+        channels: As in `read_images`.
         cache_dir: Where images beyond the limit are kept for later runs; None keeps all in memory.
         memory_limit: Decoded size up to which images stay in memory, in MiB.
         on_error: "raise" or "skip".
@@ -56,7 +56,8 @@ def decode(
         read, size = [], 0
         for outcome in outcomes:
             read.append(outcome)
-            size += getattr(outcome[1], "nbytes", 0)
+            if not isinstance(outcome[1], ImageError):
+                size += sum(image.nbytes for image in outcome[1])
             if size > memory_limit * 2**20:
                 break
         else:
@@ -86,7 +87,7 @@ def _read_all(files: Sequence[Path], channels: int, on_error: str) -> Iterator[O
     quiet = len(files) < _FEW or not console.is_terminal
     for file in track(files, "Reading images", console=console, transient=True, disable=quiet):
         try:
-            yield file, read_image(file, channels)
+            yield file, read_images(file, channels)
         except ImageError as error:
             if on_error == "raise":
                 raise
@@ -109,16 +110,20 @@ def _write(store: Path, outcomes: Iterable[Outcome]) -> None:
     temporary = store.with_name(f".{store.name}.{uuid.uuid4().hex}")
     temporary.mkdir(parents=True)
     try:
-        index: list[dict] = []
+        index: list[list[dict] | dict] = []
         with (temporary / "pixels.bin").open("wb") as file:
             file.write(bytes(8))  # an empty file cannot be mapped
-            for _, image in outcomes:
-                if isinstance(image, ImageError):
-                    index.append({"error": str(image)})
-                else:
-                    entry = {"shape": image.shape, "dtype": image.dtype.name, "offset": file.tell()}
-                    index.append(entry)
+            for _, images in outcomes:
+                if isinstance(images, ImageError):
+                    index.append({"error": str(images)})
+                    continue
+                entries = []
+                for image in images:
+                    offset = file.tell()
                     file.write(np.ascontiguousarray(image).data)
+                    kept = {"shape": image.shape, "dtype": image.dtype.name, "offset": offset}
+                    entries.append(kept)
+                index.append(entries)
             size = file.tell()
         (temporary / "index.json").write_text(json.dumps({"size": size, "images": index}))
         try:
@@ -159,4 +164,7 @@ def _open(store: Path, files: Sequence[Path]) -> Iterator[Outcome]:
         if "error" in entry:
             yield file, ImageError(entry["error"])
         else:
-            yield file, np.ndarray(entry["shape"], entry["dtype"], pixels, entry["offset"])
+            yield (
+                file,
+                [np.ndarray(one["shape"], one["dtype"], pixels, one["offset"]) for one in entry],
+            )

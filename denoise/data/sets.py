@@ -72,9 +72,46 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.names)
 
+    def require_size(self, smallest: int, purpose: str, on_error: str) -> None:
+        """Refuse images that are too small for a purpose, or leave them out.
+
+        Args:
+            smallest: Height and width that an image needs, in pixels.
+            purpose: What needs it, for the message.
+            on_error: "raise" or "skip".
+
+        Raises:
+            ImageError: If one is smaller and errors are raised, or all are.
+        """
+        kept = []
+        for index, (file, image) in enumerate(zip(self.files, self.clean, strict=True)):
+            if min(image.shape[:2]) >= smallest:
+                kept.append(index)
+                continue
+            self.skipped.append(str(file))
+            message = (
+                f"{file} has {image.shape[0]}x{image.shape[1]} pixels, less than {purpose} of "
+                f"{smallest}"
+            )
+            if on_error == "raise":
+                raise ImageError(f"{message}: remove it; on_error=skip leaves such files out")
+            logging.getLogger("denoise").warning("skipped: %s", message)
+        if not kept:
+            raise ImageError(f"no image is as large as {purpose} of {smallest} pixels")
+        self.names, self.files = [self.names[i] for i in kept], [self.files[i] for i in kept]
+        self.clean = [self.clean[i] for i in kept]
+        self.noisy = None if self.noisy is None else [self.noisy[i] for i in kept]
+
+
+def _by_page(name: str, images: Sequence[np.ndarray]) -> list[tuple[str, np.ndarray]]:
+    """Name the images of a file: by the file where there is one, else by page from 1."""
+    if len(images) == 1:
+        return [(name, images[0])]
+    return [(f"{name}_page{number}", image) for number, image in enumerate(images, 1)]
+
 
 class Folder(ImageSet):
-    """Every image below a folder, or several, in natural order.
+    """Every image below a folder, or several, in natural order; pages of a TIFF one by one.
 
     Args:
         path: One folder or a list of them.
@@ -105,10 +142,13 @@ class Folder(ImageSet):
                 found[prefix + name] = file
         read = partial(decode, cache_dir=cache_dir, memory_limit=memory_limit, on_error=on_error)
         images, skipped = read(list(found.values()), channels)
-        found = {name: file for name, file in found.items() if file in images}
-        files = list(found.values())
-        clean = [images[file] for file in files]
-        super().__init__(list(found), files, clean, channels, skipped=skipped)
+        names, files, clean = [], [], []
+        for name, file in found.items():
+            for page, image in _by_page(name, images.get(file, [])):
+                names.append(page)
+                files.append(file)
+                clean.append(image)
+        super().__init__(names, files, clean, channels, skipped=skipped)
 
 
 class Pairs(ImageSet):
@@ -144,40 +184,45 @@ class Pairs(ImageSet):
                 f"{', '.join(single[:3])}; pairs need the same name in both"
             )
         read = partial(decode, cache_dir=cache_dir, memory_limit=memory_limit, on_error=on_error)
-        images: dict[Path, np.ndarray] = {}
+        images: dict[Path, list[np.ndarray]] = {}
         errors: dict[Path, ImageError] = {}
         for files in ([inputs[name] for name in targets], list(targets.values())):
             decoded, failed = read(files, channels)
             images |= decoded
             errors |= failed
-        names, skipped = [], {}
+        names, files, clean_images, noisy_images, skipped = [], [], [], [], {}
         for name, target in targets.items():
             source = inputs[name]
             error = errors.get(target) or errors.get(source)
-            error = error or _size_mismatch(source, images[source], images[target])
-            if error is None:
-                names.append(name)
-            elif on_error == "raise":
-                raise error
-            else:
+            error = error or _mismatch(source, images[source], images[target])
+            if error is not None:
+                if on_error == "raise":
+                    raise error
                 skipped[target] = error
-        super().__init__(
-            names,
-            [targets[name] for name in names],
-            [images[targets[name]] for name in names],
-            channels,
-            [images[inputs[name]] for name in names],
-            skipped,
+                continue
+            names += [page for page, _ in _by_page(name, images[target])]
+            files += [target] * len(images[target])
+            clean_images += images[target]
+            noisy_images += images[source]
+        super().__init__(names, files, clean_images, channels, noisy_images, skipped)
+
+
+def _mismatch(
+    file: Path, noisy: Sequence[np.ndarray], clean: Sequence[np.ndarray]
+) -> ImageError | None:
+    """Return the error of a pair whose images differ in number or size."""
+    if len(noisy) != len(clean):
+        return ImageError(
+            f"{file} has {len(noisy)} images but its partner {len(clean)}: remove the pair, or "
+            "pass on_error=skip"
         )
-
-
-def _size_mismatch(file: Path, noisy: np.ndarray, clean: np.ndarray) -> ImageError | None:
-    if noisy.shape == clean.shape:
-        return None
-    return ImageError(
-        f"{file} has {noisy.shape[0]}x{noisy.shape[1]} pixels but its partner "
-        f"{clean.shape[0]}x{clean.shape[1]}: remove the pair, or pass on_error=skip"
-    )
+    for one, other in zip(noisy, clean, strict=True):
+        if one.shape != other.shape:
+            return ImageError(
+                f"{file} has {one.shape[0]}x{one.shape[1]} pixels but its partner "
+                f"{other.shape[0]}x{other.shape[1]}: remove the pair, or pass on_error=skip"
+            )
+    return None
 
 
 class Photographs(ImageSet):

@@ -41,19 +41,26 @@ def find_images(folder: Path, public: str) -> dict[str, Path]:
 def list_images(folder: Path, onerror: Callable[[OSError], None] | None = None) -> list[Path]:
     """Return the paths within a folder of all images below it, in natural order.
 
-    Hidden files and folders are left out, and links to folders are not followed.
+    Hidden files and folders are left out. Links to folders are followed; a folder that is reached
+    twice, as in a loop, is searched once.
 
     Args:
         folder: Searched recursively.
         onerror: Called with the error of a folder that cannot be read.
     """
-    walk = os.walk(folder, onerror=onerror)
-    paths = (Path(parent, name).relative_to(folder) for parent, _, names in walk for name in names)
-    images = [
-        path
-        for path in paths
-        if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.parts)
-    ]
+    images: list[Path] = []
+    searched = {os.path.realpath(folder)}
+    for parent, folders, names in os.walk(folder, onerror=onerror, followlinks=True):
+        new = {os.path.realpath(Path(parent, name)): name for name in sorted(folders, reverse=True)}
+        folders[:] = sorted(
+            name for real, name in new.items() if name[0] != "." and real not in searched
+        )
+        searched.update(new)
+        images += [
+            Path(parent, name).relative_to(folder)
+            for name in names
+            if name[0] != "." and Path(name).suffix.lower() in SUFFIXES
+        ]
     return sorted(images, key=lambda path: _natural(path.as_posix()))
 
 

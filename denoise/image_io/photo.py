@@ -24,6 +24,7 @@ class Photo:
         compressed: Whether the pages of a TIFF are to be compressed.
         warnings: What was not kept on reading, a sentence each.
         stored: By page number, the type of a page that a TIFF holds as float16 or float64.
+        pages_are_channels: Whether an OME-TIFF says that its pages are channels of one image.
         extra: By page number, (H, W, C) channels of a TIFF beyond colour and alpha: not written.
     """
 
@@ -35,4 +36,5 @@ class Photo:
     compressed: bool = True
     warnings: list[str] = field(default_factory=list)
     stored: dict[int, np.dtype] = field(default_factory=dict)
+    pages_are_channels: bool = False
     extra: dict[int, np.ndarray] = field(default_factory=dict)

@@ -24,6 +24,7 @@ from denoise.image_io.pixels import (
 
 MAX_PIXELS = 178_956_970  # above it Pillow warns of a decompression bomb
 
+ROUNDING = 1e-3  # how far values may be outside [0, 1] by rounding; they are clipped
 _LUMA = np.array([299, 587, 114], np.uint32)  # ITU-R BT.601, in thousandths
 _SKIP = "on_error=skip leaves such files out"
 
@@ -53,11 +54,11 @@ def read_photo(path: str | Path, max_pixels: int = MAX_PIXELS, memory: float = m
             raise ImageError(f"{path} is too large ({error}): {remedy}") from None
 
 
-def read_image(path: str | Path, channels: int) -> np.ndarray:
-    """Read the first page of such a file as (H, W, channels), uint8 or uint16.
+def read_images(path: str | Path, channels: int) -> list[np.ndarray]:
+    """Read every page of such a file as (H, W, channels), uint8 or uint16.
 
     Colour becomes grey by BT.601 luma, alpha is dropped, EXIF orientation is applied; a floating
-    point TIFF in [0, 1] becomes uint16. A warning is logged if there are more pages.
+    point TIFF in [0, 1] becomes uint16. Pages of an OME-TIFF that are channels become one image.
 
     Args:
         path: The file.
@@ -68,12 +69,38 @@ def read_image(path: str | Path, channels: int) -> np.ndarray:
     """
     path = Path(path)
     with wrap_errors(path, f"fix or remove it; {_SKIP}"):
-        photo = _decode(path, MAX_PIXELS, math.inf, first_only=True)
-        stored = (photo.pages[0], photo.alpha[0], photo.extra.get(0))
-        pixels = np.concatenate([one for one in stored if one is not None], 2)
-        if pixels.dtype.kind == "f":
-            tiff.check_range(pixels)
-            pixels = convert_dtype(pixels, np.dtype(np.uint16))
+        photo = _decode(path, MAX_PIXELS, math.inf)
+        images = []
+        for index, page in enumerate(photo.pages):
+            stored = (page, photo.alpha[index], photo.extra.get(index))
+            pixels = np.concatenate([one for one in stored if one is not None], 2)
+            if pixels.dtype.kind == "f":
+                tiff.check_range(pixels, ROUNDING)
+                pixels = convert_dtype(pixels, np.dtype(np.uint16))
+            images.append(pixels)
+        if photo.pages_are_channels:
+            images = [np.concatenate(images, 2)]
+    return [_with_channels(path, pixels, channels) for pixels in images]
+
+
+def read_image(path: str | Path, channels: int) -> np.ndarray:
+    """Read a file of one image as `read_images` does.
+
+    Raises:
+        ImageError: Likewise, or if the file holds several.
+    """
+    images = read_images(path, channels)
+    if len(images) > 1:
+        raise ImageError(f"{path} holds {len(images)} images: give a file of one")
+    return images[0]
+
+
+def _with_channels(path: Path, pixels: np.ndarray, channels: int) -> np.ndarray:
+    """Return an image in the channels asked for.
+
+    Raises:
+        ImageError: If it has others.
+    """
     have = pixels.shape[2]
     if have == channels:
         return pixels
@@ -88,7 +115,7 @@ def read_image(path: str | Path, channels: int) -> np.ndarray:
     )
 
 
-def _decode(path: Path, max_pixels: int, memory: float, first_only: bool = False) -> Photo:
+def _decode(path: Path, max_pixels: int, memory: float) -> Photo:
     if path.is_dir():
         raise ImageError(f"{path} is a folder: give the pictures in it")
     if path.exists() and not path.is_file():  # opening a pipe would wait for its writer
@@ -99,7 +126,7 @@ def _decode(path: Path, max_pixels: int, memory: float, first_only: bool = False
             raise ValueError("0 bytes")
         file.seek(0)
         if start in TIFF_MAGIC:
-            photo = tiff.decode(path, file, max_pixels, memory, first_only)
+            photo = tiff.decode(path, file, max_pixels, memory)
         else:
             photo = _decode_single(path, file, max_pixels, memory)
     photo.warnings = list(dict.fromkeys(photo.warnings))

@@ -1,7 +1,6 @@
 """Whole TIFF files: pages of 8 or 16 bits or floating point, their alpha and metadata."""
 
 import io
-import logging
 import struct
 from pathlib import Path
 from typing import IO
@@ -28,8 +27,8 @@ _SLACK = 4  # how far strong noise and highlights may exceed [0, 1]
 _LOSSLESS = {1, 5, 8, 32946, 32773, 34925, 50000}
 
 
-def decode(path: Path, file: IO[bytes], max_pixels: int, memory: float, first_only: bool) -> Photo:
-    """Decode all pages of a TIFF, upright, or the first alone; floats of any width become float32.
+def decode(path: Path, file: IO[bytes], max_pixels: int, memory: float) -> Photo:
+    """Decode all pages of a TIFF, upright; floats of any width become float32.
 
     Raises:
         ValueError: If a page is damaged, or its values are of a type or range that no picture has.
@@ -37,10 +36,6 @@ def decode(path: Path, file: IO[bytes], max_pixels: int, memory: float, first_on
     photo = Photo([], [], format="TIFF")
     with tifffile.TiffFile(file) as opened:
         pages = _find_pages(opened, photo.warnings)
-        if first_only and len(pages) > 1:
-            message = f"{path} has {len(pages)} pages: only the first is used"
-            logging.getLogger("denoise").warning(message)
-            pages = dict([next(iter(pages.items()))])
         total = sum(page.imagelength * page.imagewidth for page in pages.values())
         size = sum(page.nbytes for page in pages.values())
         if total > max_pixels or size > _MAX_BYTES * max_pixels:
@@ -54,7 +49,14 @@ def decode(path: Path, file: IO[bytes], max_pixels: int, memory: float, first_on
             photo.metadata.icc = None
         for index, page in pages.items():
             _add_page(photo, path, page, index)
+        photo.pages_are_channels = _are_channels(opened, len(pages))
     return photo
+
+
+def _are_channels(tiff: tifffile.TiffFile, pages: int) -> bool:
+    """Return whether the pages of an OME-TIFF are the channels of one image."""
+    series = tiff.series[0] if tiff.is_ome and tiff.series else None
+    return series is not None and pages > 1 and series.axes == "CYX" and series.shape[0] == pages
 
 
 def _find_pages(tiff: tifffile.TiffFile, warnings: list[str]) -> dict[int, tifffile.TiffPage]:

@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader
 
 from denoise.data.crops import Crops, WholeImages
 from denoise.data.sets import ImageSet
+from denoise.metrics import WINDOW
 
 
 class DenoisingDataModule(pl.LightningDataModule):
@@ -24,6 +25,7 @@ class DenoisingDataModule(pl.LightningDataModule):
         shuffle_channels: Whether the colour channels of a crop are permuted.
         val_crop: Side to which larger validation images are cropped; None keeps them whole.
         seed: Seed of the crops.
+        on_error: "raise", or "skip" to leave out images that are too small.
     """
 
     def __init__(
@@ -37,8 +39,14 @@ class DenoisingDataModule(pl.LightningDataModule):
         shuffle_channels: bool,
         val_crop: int | None,
         seed: int,
+        on_error: str = "raise",
     ) -> None:
         super().__init__()
+        largest = max([patch, *(entry[1] for entry in progressive if len(entry) > 1)])
+        for one in train.values():
+            one.require_size(largest, "the training crop", on_error)
+        for one in val.values():
+            one.require_size(WINDOW, "the window of SSIM", on_error)
         self.val, self.val_crop = val, val_crop
         self.crops = partial(
             Crops,

@@ -6,7 +6,7 @@ from pictures import assert_equal_images, save_noise
 
 from denoise.data import cache
 from denoise.data.sets import Folder
-from denoise.image_io.read import read_image
+from denoise.image_io.read import read_images
 
 
 @pytest.fixture
@@ -16,9 +16,9 @@ def reads(monkeypatch):
 
     def counting(path, channels):
         names.append(path.name)
-        return read_image(path, channels)
+        return read_images(path, channels)
 
-    monkeypatch.setattr(cache, "read_image", counting)
+    monkeypatch.setattr(cache, "read_images", counting)
     return names
 
 
@@ -55,11 +55,11 @@ def test_an_interrupted_run_leaves_no_cache(image_folder, tmp_path, monkeypatch)
     def interrupted(path, channels):
         if path.name == "img10.png":
             raise KeyboardInterrupt
-        return read_image(path, channels)
+        return read_images(path, channels)
 
     options = {"path": str(image_folder), "cache_dir": str(tmp_path / "cache"), "memory_limit": 0}
     with monkeypatch.context() as patch:
-        patch.setattr(cache, "read_image", interrupted)
+        patch.setattr(cache, "read_images", interrupted)
         with pytest.raises(KeyboardInterrupt):
             Folder(**options, channels=3)
     assert list((tmp_path / "cache").iterdir()) == []
@@ -71,11 +71,11 @@ def test_of_two_runs_at_once_the_first_one_stays(image_folder, tmp_path, monkeyp
 
     def overtaken(path, channels):
         if path.name == "img10.png":
-            monkeypatch.setattr(cache, "read_image", read_image)
+            monkeypatch.setattr(cache, "read_images", read_images)
             Folder(**options, channels=3)
-        return read_image(path, channels)
+        return read_images(path, channels)
 
-    monkeypatch.setattr(cache, "read_image", overtaken)
+    monkeypatch.setattr(cache, "read_images", overtaken)
     slow = Folder(**options, channels=3)
     assert_equal_images(slow.clean, Folder(path=str(image_folder), channels=3).clean)
     assert len(list((tmp_path / "cache").iterdir())) == 1

@@ -2,11 +2,13 @@ import logging
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
-from pictures import assert_equal_images, save_noise
+from pictures import assert_equal_images, noise, save_noise
 from PIL import Image
 
 from denoise.data.sets import Folder, Pairs, Photographs
@@ -175,3 +177,34 @@ def test_several_sets_compose_by_name(image_folder):
     assert list(config.train) == ["bsd400", "div2k"]
     assert config.train.div2k.path == f"{image_folder.parent}/div2k"
     assert list(config.val) == ["photographs"]
+
+
+def test_images_too_small_are_named_or_skipped(tmp_path, caplog):
+    save_noise(tmp_path / "tiny.png", (8, 20, 3))
+    save_noise(tmp_path / "x.png", (20, 20, 3))
+    images = Folder(path=str(tmp_path), channels=3)
+    with pytest.raises(ImageError, match=r"tiny\.png has 8x20 pixels, less than the crop of 11"):
+        images.require_size(11, "the crop", "raise")
+    images.require_size(11, "the crop", "skip")
+    assert images.names == ["x"]
+    assert "tiny.png has 8x20" in caplog.text
+    with pytest.raises(ImageError, match="no image is as large as the crop of 21 pixels"):
+        images.require_size(21, "the crop", "skip")
+
+
+def test_pages_are_images_of_a_set(tmp_path):
+    pages = np.stack([noise(1, "u1")[..., 0]] * 2 + [255 - noise(1, "u1")[..., 0]])
+    for folder, stored in {"noisy": 255 - pages, "clean": pages}.items():
+        (tmp_path / folder).mkdir()
+        tifffile.imwrite(tmp_path / folder / "a.tif", stored, photometric="minisblack")
+    for limit in (1, 0):
+        images = Pairs(
+            noisy=str(tmp_path / "noisy"), clean=str(tmp_path / "clean"), channels=1,
+            cache_dir=str(tmp_path / ".cache"), memory_limit=limit,
+        )  # fmt: skip
+        assert images.names == ["a_page1", "a_page2", "a_page3"]
+        np.testing.assert_array_equal(np.stack(images.clean)[..., 0], pages)
+        np.testing.assert_array_equal(np.stack(images.noisy)[..., 0], 255 - pages)
+    tifffile.imwrite(tmp_path / "noisy" / "a.tif", pages[:2], photometric="minisblack")
+    with pytest.raises(ImageError, match="has 2 images but its partner 3"):
+        Pairs(noisy=str(tmp_path / "noisy"), clean=str(tmp_path / "clean"), channels=1)

@@ -37,3 +37,14 @@ def test_missing_and_empty_folders_name_the_remedy(tmp_path, monkeypatch):
         find_images(Path("~/gone"), "")
     with pytest.raises(ValueError, match=r"files$"):
         find_images(Path("~"), "")
+
+
+def test_linked_folders_are_searched_once_and_loops_end(image_folder, tmp_path):
+    (image_folder / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "linked.png").touch()
+    (tmp_path / "elsewhere" / "back").symlink_to(image_folder)
+    (image_folder / "same").symlink_to(tmp_path / "elsewhere")
+    found = find_images(image_folder, "set")
+    assert [name for name in found if "linked" in name] == ["more/linked"]
+    assert len(found) == 4

@@ -43,6 +43,7 @@ class ShiftedWindowAttention(Mixer):
         block_index: position of the block in its level; odd ones shift by half a window.
         window_size: height and width of a window in pixels.
         qkv_bias: whether the query, key and value projection has a bias.
+        shift: whether odd blocks shift; without it nothing crosses the edges of the windows.
     """
 
     relative_position_index: Tensor
@@ -55,12 +56,13 @@ class ShiftedWindowAttention(Mixer):
         *,
         window_size: int = 8,
         qkv_bias: bool = True,
+        shift: bool = True,
     ) -> None:
         super().__init__()
         check_positive(window_size=window_size)
         self.num_heads = num_heads
         self.window_size = window_size
-        self.shift = window_size // 2 if block_index % 2 else 0
+        self.shift = window_size // 2 if shift and block_index % 2 else 0
         self.qkv = Conv1x1(dim, 3 * dim, bias=qkv_bias, channels_last=True)
         self.proj = Conv1x1(dim, dim, zero_init=True)
         self.position_bias = nn.Parameter(torch.empty((2 * window_size - 1) ** 2, num_heads))

@@ -46,14 +46,20 @@ def study(config: DictConfig) -> None:
     tune_malloc()
     options: Any = OmegaConf.to_container(config.study, resolve=True, throw_on_missing=True)
     declared, store = declare(options), Store(Path(config.out))
-    sizes = _sizes(declared, store)
-    planner = Planner(declared, _resolved, {name: size.overrides for name, size in sizes.items()})
+    if actions != ["report"]:
+        sizes = _sizes(declared, store)
     if "plan" in actions:
         _print_plan(config, declared, store, sizes)
     if "run" in actions:
-        _run(config, declared, store, planner, options)
+        equal = {name: size.overrides for name, size in sizes.items()}
+        _run(config, declared, store, Planner(declared, _resolved, equal), options)
     if "report" in actions:
-        _report(config, declared, store, planner, options)
+        try:
+            _report(config, declared, store, options)
+        except ValueError as error:
+            if actions == ["report"]:
+                raise
+            echo(f"no report yet: {error}")
 
 
 def _run(
@@ -92,9 +98,7 @@ def _run(
     after()
 
 
-def _report(
-    config: DictConfig, declared: Study, store: Store, planner: Planner, options: dict[str, Any]
-) -> None:
+def _report(config: DictConfig, declared: Study, store: Store, options: dict[str, Any]) -> None:
     """Write the report from the tables; images and checkpoints add examples where they are here."""
     try:
         from denoise.study.report import write_report
@@ -102,10 +106,11 @@ def _report(
         raise ValueError(f"the report needs {error.name}: pip install 'denoise[study]'") from error
     from denoise.study.examples import add_examples
 
+    store.write_curves()
     images = cache(partial(_images, config))
     try:
         store.describe_images(declared, images)
-        add_examples(store, declared, planner, images)
+        add_examples(store, declared, images)
     except (OSError, ImageError) as error:
         echo(f"without examples: {error}")
     registered = read_json(store.folder / REGISTERED)

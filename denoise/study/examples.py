@@ -13,25 +13,21 @@ from denoise.evaluation.protocols import Independent
 from denoise.metrics import psnr, quantize
 from denoise.noise.estimation import model_sigma
 from denoise.results.figures import to_pil
-from denoise.study.declaration import Arm, Rung, Study
+from denoise.study.declaration import Study
 from denoise.study.findings import find, read_tables
-from denoise.study.runs import Planner, Run
-from denoise.study.store import BEST, Store
+from denoise.study.store import Store
 from denoise.weights.load import load_model
 
 EXAMPLES = "examples.png"
 SIDE, ZOOM, LINE = 64, 3, 20  # of a window in pixels, its enlargement, the height of its caption
 
 
-def add_examples(
-    store: Store, study: Study, planner: Planner, sets: Callable[[str], Mapping[str, ImageSet]]
-) -> None:
+def add_examples(store: Store, study: Study, sets: Callable[[str], Mapping[str, ImageSet]]) -> None:
     """Draw the examples of the best arm and its control, if their checkpoints are here.
 
     Args:
         store: Of the study.
         study: What is declared.
-        planner: Of its runs.
         sets: Loads an option of the group data.
     """
     tables = read_tables(store.folder)
@@ -42,14 +38,12 @@ def add_examples(
     arm = next(arm for arm in study.arms if arm.name == found.best)
     control = study.control_of(arm)
     checkpoints = {}
-    for one in (arm, control):
-        if one is not None and (chosen := _run_of(one, rows, planner, found.rung)) is not None:
-            checkpoints[one.name] = store.of(chosen) / BEST
-    if (
-        control is None
-        or len(checkpoints) < 2
-        or not all(p.is_file() for p in checkpoints.values())
-    ):
+    for one in filter(None, (arm, control)):
+        own = rows[rows["arm"] == one.name].sort_values("seed")
+        seed, rate = own.iloc[0][["seed", "rate"]]
+        if (path := store.checkpoint(found.rung.name, one.name, seed, rate)) is not None:
+            checkpoints[one.name] = path
+    if control is None or len(checkpoints) < 2:
         return
     sigma = study.choose[1]
     images = most_different(rows, arm.name, control.name, sigma)
@@ -61,14 +55,6 @@ def add_examples(
     }
     path = store.folder / "report" / EXAMPLES
     draw_examples(images, loaded, checkpoints, sigma, found.rung.scoring.crop, path)
-
-
-def _run_of(arm: Arm, rows: pandas.DataFrame, planner: Planner, rung: Rung) -> Run | None:
-    own = rows[rows["arm"] == arm.name]
-    if own.empty:
-        return None
-    first = own.sort_values("seed").iloc[0]
-    return planner.run(arm, int(first["seed"]), float(first["rate"]), rung)
 
 
 def most_different(

@@ -70,7 +70,8 @@ def write_report(
         "pictures": pictures,
         "markdown": markdown,
     }
-    (out / "index.md").write_text(render("study.md", **content), encoding="utf-8")
+    text = render("study.md", **content).replace("&#39;", "'").replace("&#34;", '"')
+    (out / "index.md").write_text(text, encoding="utf-8")
     inline = {
         name: "data:image/png;base64," + base64.b64encode((out / name).read_bytes()).decode()
         for name in pictures

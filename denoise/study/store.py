@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
@@ -20,6 +21,8 @@ FAILURE, SCORES, TABLE, RUNS = "failure.json", "scores.csv", "table.csv", "runs.
 CURVES, IMAGES = "curves.csv", "images.csv"
 REGISTERED = "registered.json"
 CONSTANT, LAST, BEST = (f"checkpoints/{name}.ckpt" for name in ("constant", "last", "best"))
+# Of the folder of a run, from Run.folder.
+_NAME = re.compile(r"(?P<arm>.+),seed=(?P<seed>\d+),rate=(?P<rate>[^-]+)-\w+")
 
 
 class ScoreRow(TypedDict):
@@ -107,9 +110,7 @@ class Store:
     def write_tables(
         self, runs: Sequence[Run], analysed: Sequence[Run], factors: Sequence[str]
     ) -> Path:
-        """Write one long table of all scores, one of all runs, and one of the validations.
-
-        A failed run is a row.
+        """Write one long table of all scores, and one of all runs; a failed run is a row.
 
         Args:
             runs: All that are known.
@@ -121,7 +122,6 @@ class Store:
         """
         table: list[dict[str, Any]] = []
         listed: list[dict[str, Any]] = []
-        curves: list[dict[str, Any]] = []
         for run in runs:
             failure, trained = self.failure(run), self.trained(run)
             if failure is None and trained is None:
@@ -133,7 +133,6 @@ class Store:
                 "seed": run.seed,
                 "rate": run.rate,
             }
-            curves += [{**key, **point} for point in _validations(self.of(run))]
             row = {"key": run.key, **key, "steps": run.rung.steps}
             if trained is not None and failure is None:
                 row |= trained["training"] | trained["model"]
@@ -141,11 +140,33 @@ class Store:
                 if run in analysed:
                     table += [{**key, **score} for score in self.scores(run) or ()]
             listed.append(row | {"error": failure["error"] if failure else ""})
-        for name, rows in ((RUNS, listed), (TABLE, table), (CURVES, curves)):
-            draft = self.folder / f"{name}.{os.getpid()}"  # several workers may write
-            write_csv(draft, rows)
-            draft.replace(self.folder / name)
-        return self.folder / TABLE
+        self._write(RUNS, listed)
+        return self._write(TABLE, table)
+
+    def write_curves(self) -> None:
+        """Write the validations of all runs whose folders are here, by step."""
+        curves: list[dict[str, Any]] = []
+        for folder in sorted(self.folder.glob("runs/*/*")):
+            if found := _NAME.fullmatch(folder.name):
+                key = {**found.groupdict(), "rung": folder.parent.name}
+                curves += [{**key, **point} for point in _validations(folder)]
+        if curves:
+            self._write(CURVES, curves)
+
+    def _write(self, name: str, rows: Sequence[Mapping[str, Any]]) -> Path:
+        draft = self.folder / f"{name}.{os.getpid()}"  # several workers may write
+        write_csv(draft, rows)
+        return draft.replace(self.folder / name)
+
+    def checkpoint(self, rung: str, arm: str, seed: int, rate: float) -> Path | None:
+        """Return the newest checkpoint of a scored run, if it is here."""
+        folders = self.folder.glob(f"runs/{rung}/{arm},seed={seed},rate={rate:g}-*")
+        found = [folder / BEST for folder in folders if (folder / SCORES).is_file()]
+        return max(
+            (path for path in found if path.is_file()),
+            key=lambda path: path.stat().st_mtime,
+            default=None,
+        )
 
     def register(self, declared: Mapping[str, Any]) -> list[str]:
         """Keep what is declared before the first run; return how it differs from what was kept.
@@ -189,9 +210,7 @@ class Store:
                     "self-similarity": self_similarity(item["clean"]),
                 }
                 rows.append({"set": item["set"], "image": item["name"]} | features)
-        draft = path.with_suffix(".tmp")
-        write_csv(draft, rows)
-        draft.replace(path)
+        self._write(IMAGES, rows)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 """Shifted windows against torchvision's and timm's, and a loop over pixels."""
 
 import pytest
+import torch
 from harness import ODD_SIZES, assert_same, normal, parameters, randomize
 from oracles import assert_is, by_pixels
 from timm.models.swin_transformer import SwinTransformerBlock
@@ -41,3 +42,14 @@ def test_swin_by_pixels(size, window, index):
         )
 
     assert_same((mixer, parameters(mixer)), (oracle, parameters(mixer)), normal(2, 8, *size))
+
+
+def test_windows_that_do_not_shift_stay_in_their_places():
+    odd = [ShiftedWindowAttention(16, 2, 1, window_size=4, shift=shift) for shift in (True, False)]
+    even = ShiftedWindowAttention(16, 2, 0, window_size=4)
+    for mixer in odd:
+        mixer.load_state_dict(randomize(even).state_dict())
+    x = torch.randn(1, 16, 12, 12, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(odd[1](x), even(x))
+    assert not torch.allclose(odd[0](x), even(x))
+    assert odd[1].properties.receptive_field == even.properties.receptive_field

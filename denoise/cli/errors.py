@@ -1,5 +1,6 @@
 """Errors of a user, reported in one line that names the choices."""
 
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -33,7 +34,8 @@ TRACEBACK = "HYDRA_FULL_ERROR=1 before the command shows where"
 def exit_with_error(error: Exception, command: str, arguments: Sequence[str]) -> None:
     """End the process with one line, unless the error is a bug of this project."""
     if (status := getattr(error, "status", None)) is not None:  # ended by a signal
-        echo(str(error))
+        if os.environ.get("LOCAL_RANK", "0") == "0":  # the other processes say the same
+            echo(str(error))
         sys.exit(status)
     message = explain(error, command, arguments)
     if message is not None:

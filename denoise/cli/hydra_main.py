@@ -21,6 +21,7 @@ from denoise.cli.sweep_summary import remove_empty_sweep
 from denoise.results.tables import echo
 
 HELP = ("-h", "--help")
+OWN = "DENOISE_OWN_HYDRA_FULL_ERROR"
 
 
 def hydra_main(
@@ -33,7 +34,7 @@ def hydra_main(
         positional: option whose list of values is given without a key.
     """
     command = Path(inspect.getfile(task)).stem
-    traceback = bool(os.environ.get("HYDRA_FULL_ERROR"))
+    traceback = bool(os.environ.get("HYDRA_FULL_ERROR")) and OWN not in os.environ
 
     def exit_unless_traceback(error: Exception) -> None:
         if not traceback:
@@ -53,7 +54,8 @@ def hydra_main(
     run = hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name=command)(job)
 
     def main() -> None:
-        os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here, not to Hydra's printer
+        # Errors come here, not to Hydra's printer; processes of this run know that we set it.
+        os.environ |= {"HYDRA_FULL_ERROR": "1"} | ({} if traceback else {OWN: "1"})
         arguments = [argument for argument in sys.argv[1:] if argument not in HELP]
         asks_help = len(arguments) < len(sys.argv) - 1
         try:
@@ -68,6 +70,6 @@ def hydra_main(
             raise
         finally:
             if not traceback:
-                del os.environ["HYDRA_FULL_ERROR"]
+                del os.environ["HYDRA_FULL_ERROR"], os.environ[OWN]
 
     return main

@@ -58,3 +58,20 @@ def test_a_signal_is_answered(photos, tmp_path, number, status):
     output, _ = again.communicate(timeout=120)
     assert again.returncode == 0, output
     assert f"at step {steps}" in output.replace("\n", " ")
+
+
+@pytest.mark.slow
+def test_two_processes_end_alike(photos, tmp_path):
+    run = start(
+        tmp_path, *LONG, "hydra.run.dir=run", "+logger.csv.flush_logs_every_n_steps=1",
+        "trainer.devices=2", "+trainer.strategy=ddp",
+    )  # fmt: skip
+    wait_for_steps(tmp_path, run)
+    run.send_signal(signal.SIGTERM)
+    output, _ = run.communicate(timeout=120)
+    assert run.returncode == 143, output
+    assert "Traceback" not in output
+    assert output.count("stopped by SIGTERM") == 1
+    assert load_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["global_step"] > 0
+    folders = {path.name for path in (tmp_path / "run").iterdir() if path.is_dir()}
+    assert folders <= {".hydra", "checkpoints", "csv"}

@@ -55,7 +55,7 @@ def test_there_are_commands_to_test():
 @pytest.mark.parametrize(("name", "arguments"), OURS)
 def test_our_commands_compose(name, arguments):
     assert name in COMMANDS
-    positional = {"fetch_data": "sets"}.get(name)
+    positional = {"fetch_data": "sets", "study": "action"}.get(name)
     overrides = [a for a in hydra_arguments(arguments, positional) if not a.startswith("-")]
     for pick in (0, -1):  # of the values of a sweep
         composed = config(*(swept(override, pick) for override in overrides), name=name)

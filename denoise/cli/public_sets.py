@@ -25,6 +25,13 @@ _BSD32 = (
     "66053|69015|69020|69040|76053|78004|85048|86000|86016|86068|87046|89072|97033|156065|361010|"
     r"376043|385039)\.jpg"
 )
+_URBAN100 = Source(
+    "https://huggingface.co/datasets/eugenesiow/Urban100/resolve/main/data/Urban100_HR.tar.gz",
+    100,
+    {r".*/(img_\d+\.png)": r"\1"},
+    "md5:65d9d84a34b72c6f7ca1e26a12df1e4c",
+)
+_EVERY_FOURTH = "|".join(f"{number:03}" for number in range(4, 100, 4))
 SOURCES = {
     "bsd400": Source(_BSDS, 400, {r".*/data/images/(?:train|test)/(\d+\.jpg)": r"\1"}),
     "bsd32": Source(_BSDS, 32, {rf".*/data/images/val/({_BSD32})": r"\1"}),
@@ -32,12 +39,8 @@ SOURCES = {
     "kodak24": Source(_FFDNET, 24, {r".*/testsets/Kodak24/(kodim\d+\.png)": r"\1"}),
     "set12": Source(_FFDNET, 12, {r".*/testsets/Set12/(\d+\.png)": r"\1"}),
     "mcmaster": Source(_SWINIR, 18, {r".*/testsets/McMaster/(\d+\.tif)": r"\1"}),
-    "urban100": Source(
-        "https://huggingface.co/datasets/eugenesiow/Urban100/resolve/main/data/Urban100_HR.tar.gz",
-        100,
-        {r".*/(img_\d+\.png)": r"\1"},
-        "md5:65d9d84a34b72c6f7ca1e26a12df1e4c",
-    ),
+    "urban100": _URBAN100,
+    "urban24": _URBAN100._replace(files=24, members={rf".*/(img_(?:{_EVERY_FOURTH})\.png)": r"\1"}),
     "div2k": Source(
         "https://data.vision.ee.ethz.ch/cvl/DIV2K/DIV2K_train_HR.zip",
         800,

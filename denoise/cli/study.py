@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -93,7 +94,8 @@ def _run(
         store.write_tables(runs, analysed, declared.factors)
         echo(_expected_end(store, runs, worker.open_runs(progress)))
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the training as well
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the training as well
     worker.work(config.limit, after)
     after()
 
@@ -101,6 +103,7 @@ def _run(
 def _report(config: DictConfig, declared: Study, store: Store, options: dict[str, Any]) -> None:
     """Write the report from the tables; images and checkpoints add examples where they are here."""
     try:
+        from denoise.study.publish import publish
         from denoise.study.report import write_report
     except ImportError as error:
         raise ValueError(f"the report needs {error.name}: pip install 'denoise[study]'") from error
@@ -117,6 +120,8 @@ def _report(config: DictConfig, declared: Study, store: Store, options: dict[str
     changes = store.changes(_registered(options)) if registered else []
     page = write_report(store.folder, declared, registered, changes)
     echo(f"report  {page}")
+    if config.publish is not None:
+        echo(*publish(store.folder, Path(config.publish)))
 
 
 def _registered(options: dict[str, Any]) -> dict[str, Any]:

@@ -52,14 +52,14 @@ def read_tables(folder: Path) -> Tables:
     Raises:
         ValueError: If there are none yet.
     """
-    if not (folder / TABLE).is_file() or (folder / TABLE).stat().st_size < 3:
-        raise ValueError(f"{folder} holds no scores yet: run the study first")
     frames = []
     for name in (TABLE, RUNS, CURVES, IMAGES):
-        path = folder / name
-        exists = path.is_file() and path.stat().st_size > 2
-        frames.append(pandas.read_csv(path, dtype={"seed": int, "rung": str, "arm": str})
-                      if exists else pandas.DataFrame())  # fmt: skip
+        found = [path for path in (folder / name, folder / f"{name}.gz") if path.is_file()]
+        exists = bool(found) and found[0].stat().st_size > 2
+        if name == TABLE and not exists:
+            raise ValueError(f"{folder} holds no scores yet: run the study first")
+        types = {"seed": int, "rung": str, "arm": str, "image": str}
+        frames.append(pandas.read_csv(found[0], dtype=types) if exists else pandas.DataFrame())
     return Tables(*frames)
 
 

@@ -1,5 +1,6 @@
 """Figures of a result: strips of whole images, and the windows of the best and worst ones."""
 
+import logging
 from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ def to_pil(image: Tensor) -> Image.Image:
 
 
 class ComparisonStrips:
-    """Observer that writes the comparison strip of every image.
+    """Observer that writes the comparison strip of every image, as long as there is space.
 
     Args:
         folder: Gets a folder for each set and noise level.
@@ -70,6 +71,7 @@ class ComparisonStrips:
 
     def __init__(self, folder: Path, score: Callable[[Tensor, Tensor], dict[str, Tensor]]) -> None:
         self.folder, self.score = folder, score
+        self._failed = False
 
     def __call__(
         self,
@@ -82,8 +84,17 @@ class ComparisonStrips:
         """Write the strip of one image."""
         level = "real" if key["sigma"] is None else f"sigma{key['sigma']:g}"
         path = self.folder / key["set"] / level / f"{key['image']}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(comparison_strip(noisy, restored, clean, self.score)).save(path)
+        if self._failed:
+            return
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(comparison_strip(noisy, restored, clean, self.score)).save(path)
+        except OSError as error:  # the scores matter more
+            self._failed = True
+            logging.getLogger("denoise").warning(
+                "%s cannot be written (%s), nor are the pictures after it; the scores are: free "
+                "space, then denoise evaluate pictures=true", path, error.strerror or error,
+            )  # fmt: skip
 
 
 @dataclass

@@ -1,6 +1,24 @@
 """Learning-rate schedules: the factor on the learning rate at a share of the run."""
 
+import inspect
 import math
+from typing import Any
+
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+
+def is_scheduler(factory: Any) -> bool:
+    """Return whether a factory makes schedulers of torch; others map progress to a factor.
+
+    Raises:
+        ValueError: for ReduceLROnPlateau, which waits for a score at each step.
+    """
+    made = getattr(factory, "func", factory)  # of a partial
+    if made is ReduceLROnPlateau:
+        raise ValueError(
+            "scheduler=ReduceLROnPlateau needs a score after each step: choose another scheduler"
+        )
+    return inspect.isclass(made) and issubclass(made, LRScheduler)
 
 
 def warmup_cosine(progress: float, *, warmup: float, floor: float) -> float:

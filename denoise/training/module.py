@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from denoise.data.crops import to_float
 from denoise.evaluation.protocols import Protocol
 from denoise.noise.estimation import model_sigma, realised_sigma
+from denoise.training.learning_rate import is_scheduler
 from denoise.training.parameter_groups import parameter_groups
 
 # Options of an optimizer that its checkpoint holds too; the rest of a group is state.
@@ -33,8 +34,8 @@ class DenoisingModule(pl.LightningModule):
         noise: Maps clean and a generator to noisy.
         loss: Maps restored and clean to a scalar.
         optimizer: Builds an optimizer from parameter groups.
-        learning_rate_factor: Maps the share of the run that is done to a factor on the learning
-            rate.
+        scheduler: Maps the share of the run that is done to a factor on the learning rate; or a
+            scheduler of torch, called with the optimizer and stepped after each batch.
         protocol: Makes the noisy images of validation and scores the restored ones.
         sigma: Noise level of validation in grey levels.
         seed: Seed of the training noise.
@@ -47,7 +48,7 @@ class DenoisingModule(pl.LightningModule):
         noise: Callable[[Tensor, torch.Generator], Tensor],
         loss: nn.Module,
         optimizer: Callable[[Iterable], torch.optim.Optimizer],
-        learning_rate_factor: Callable[[float], float],
+        scheduler: Callable[..., Any],
         protocol: Protocol,
         sigma: float,
         seed: int,
@@ -56,7 +57,7 @@ class DenoisingModule(pl.LightningModule):
         super().__init__()
         self.net, self.loss = net, loss
         self.noise, self.protocol, self.sigma = noise, protocol, sigma
-        self.build_optimizer, self.learning_rate_factor = optimizer, learning_rate_factor
+        self.build_optimizer, self.build_scheduler = optimizer, scheduler
         self.seed, self.config = seed, config
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
@@ -95,13 +96,34 @@ class DenoisingModule(pl.LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Build the optimizer from the network's parameters in groups by role."""
         optimizer = self.build_optimizer(parameter_groups(self.net))
-        scheduler = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: self.learning_rate_factor(self.progress())
-        )
+        if is_scheduler(self.build_scheduler):
+            scheduler = self.build_scheduler(optimizer)
+        else:
+            scheduler = torch.optim.lr_scheduler.LambdaLR(
+                optimizer, lambda step: self.build_scheduler(self.progress())
+            )
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
+
+    def on_train_start(self) -> None:
+        """Give optimizers without a schedule the weights that they train."""
+        self._switch_optimizers("train")
+
+    def on_validation_model_eval(self) -> None:
+        """Validate, and save, the averaged weights of optimizers without a schedule."""
+        super().on_validation_model_eval()
+        self._switch_optimizers("eval")
+
+    def on_validation_model_train(self) -> None:
+        """Go on with the weights that are trained."""
+        super().on_validation_model_train()
+        self._switch_optimizers("train")
+
+    def _switch_optimizers(self, mode: str) -> None:
+        for optimizer in self.trainer.optimizers:
+            getattr(optimizer, mode, lambda: None)()  # of schedule-free optimizers alone
 
     def progress(self) -> float:
         """Return the share of the run that is done, by steps or by time, whichever is further."""

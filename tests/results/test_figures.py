@@ -1,5 +1,7 @@
 """Strips, windows of largest and smallest error, and the error map."""
 
+import errno
+
 import numpy as np
 import pytest
 import torch
@@ -67,6 +69,18 @@ def test_strips_have_a_folder_for_each_set_and_level(tmp_path, sigma, level):
     with Image.open(tmp_path / "s" / level / "a.png") as picture:
         expected = comparison_strip(*parts, Kair().score)
         np.testing.assert_array_equal(np.asarray(picture), expected)
+
+
+def test_a_full_disk_takes_pictures_but_no_scores(tmp_path, monkeypatch, caplog):
+    def fail(self, path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    observer = ComparisonStrips(tmp_path, Kair().score)
+    for _ in range(2):
+        observer(KEY, image(), image(), image(), SCORES)
+    (record,) = caplog.records
+    assert "a.png cannot be written (No space left on device)" in record.getMessage()
 
 
 def test_windows_are_where_the_error_is():

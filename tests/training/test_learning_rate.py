@@ -1,6 +1,13 @@
 import pytest
+import torch
+from harness import make
 
-from denoise.training.learning_rate import constant_cosine, constant_linear, warmup_cosine
+from denoise.training.learning_rate import (
+    constant_cosine,
+    constant_linear,
+    is_scheduler,
+    warmup_cosine,
+)
 
 
 def test_warmup_cosine():
@@ -26,3 +33,11 @@ def test_constant_linear():
         [1, 1, 0.5, 0]
     )
     assert constant_linear(1, decay=0) == 1
+
+
+def test_schedulers_of_torch_are_told_from_factors():
+    assert is_scheduler(make("scheduler", "scheduler=multi_step"))
+    assert is_scheduler(torch.optim.lr_scheduler.ExponentialLR)
+    assert not is_scheduler(make("scheduler"))
+    with pytest.raises(ValueError, match="ReduceLROnPlateau needs a score"):
+        is_scheduler(torch.optim.lr_scheduler.ReduceLROnPlateau)

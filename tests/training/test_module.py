@@ -1,5 +1,6 @@
 """Training on small photographs: it learns, records, resumes exactly, stops on NaN."""
 
+import csv
 import json
 from types import SimpleNamespace
 
@@ -231,3 +232,28 @@ def test_the_best_is_kept_over_a_continuation(train):
 def test_a_run_without_steps_or_validation_is_refused(train, override):
     with pytest.raises(SystemExit, match=override.strip("+").replace(".", r"\.")):
         train("trainer.max_time=00:00:00:01", override)
+
+
+def test_a_scheduler_of_torch_is_stepped(train):
+    folder = train(
+        "scheduler=multi_step", "scheduler.milestones=[1,3]", "trainer.max_steps=4", "logger=csv",
+        "trainer.val_check_interval=2", "pictures=false",
+    )  # fmt: skip
+    rows = csv.DictReader((folder / "csv" / "metrics.csv").read_text().splitlines())
+    rates = [float(row["train/learning_rate"]) for row in rows if row["train/learning_rate"]]
+    assert rates == pytest.approx([0.002, 0.001, 0.001, 0.0005])
+
+
+def test_averaged_weights_of_a_schedule_free_optimizer_are_saved_and_continued(train):
+    overrides = ("optimizer=schedule_free", "scheduler=constant", "optimizer.warmup_steps=1",
+                 "trainer.val_check_interval=2", "pictures=false")  # fmt: skip
+    whole = train(*overrides, "trainer.max_steps=4", name="whole") / "checkpoints" / "last.ckpt"
+    half = train(*overrides, "trainer.max_steps=2", name="half") / "checkpoints" / "last.ckpt"
+    state = torch.load(half, weights_only=True)["optimizer_states"][0]["param_groups"]
+    assert {group["train_mode"] for group in state} == {False}
+    resumed = train(*overrides, "trainer.max_steps=4", f"resume={half}", name="resumed")
+    for name, weight in weights(whole, "state_dict").items():
+        torch.testing.assert_close(
+            weights(resumed / "checkpoints" / "last.ckpt", "state_dict")[name], weight,
+            rtol=1e-4, atol=1e-6,
+        )  # fmt: skip

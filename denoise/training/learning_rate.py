@@ -13,12 +13,12 @@ def is_scheduler(factory: Any) -> bool:
     Raises:
         ValueError: for ReduceLROnPlateau, which waits for a score at each step.
     """
-    made = getattr(factory, "func", factory)  # of a partial
-    if made is ReduceLROnPlateau:
+    target = getattr(factory, "func", factory)  # of a partial
+    if target is ReduceLROnPlateau:
         raise ValueError(
             "scheduler=ReduceLROnPlateau needs a score after each step: choose another scheduler"
         )
-    return inspect.isclass(made) and issubclass(made, LRScheduler)
+    return inspect.isclass(target) and issubclass(target, LRScheduler)
 
 
 def warmup_cosine(progress: float, *, warmup: float, floor: float) -> float:

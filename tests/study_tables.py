@@ -60,5 +60,7 @@ def write_tables(folder, effects=None, rungs=("A", "B"), steps=(5, 10), choose="
     pandas.DataFrame(curves).to_csv(folder / "curves.csv", index=False)
     images = table[["set", "image", "number"]].drop_duplicates()
     images = images.assign(gradient=images["number"], **{"self-similarity": images["number"] % 7})
+    latency = [{"variant": arm, "ms": 100.0 + 10 * n} for n, arm in enumerate(effects)]
+    pandas.DataFrame(latency).to_csv(folder / "latency.csv", index=False)
     images.drop(columns="number").to_csv(folder / "images.csv", index=False)
     return folder

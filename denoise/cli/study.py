@@ -16,6 +16,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from denoise.benchmark.timing import compare
 from denoise.cli.compose import as_list, compose_config
 from denoise.cli.hydra_main import hydra_main
 from denoise.image_io.errors import ImageError
@@ -31,8 +32,9 @@ from denoise.study.plan import hours, not_equal, plan_rows, time_step
 from denoise.study.runs import Planner, Run
 from denoise.study.store import REGISTERED, Store, read_json, write_whole
 
-ACTIONS = ("plan", "run", "report")
+ACTIONS = ("plan", "run", "latency", "report")
 PLAN = "plan.json"
+LATENCY_SIDE = 256  # pixels
 
 
 def study(config: DictConfig) -> None:
@@ -54,6 +56,8 @@ def study(config: DictConfig) -> None:
     if "run" in actions:
         equal = {name: size.overrides for name, size in sizes.items()}
         _run(config, declared, store, Planner(declared, _resolved, equal), options)
+    if "latency" in actions:
+        _latency(config, declared, store, sizes)
     if "report" in actions:
         try:
             _report(config, declared, store, options)
@@ -176,6 +180,21 @@ def _sizes(declared: Study, store: Store) -> dict[str, Size]:
         name: Size(**kept[name]["size"] | {"overrides": tuple(kept[name]["size"]["overrides"])})
         for name in asked
     }
+
+
+def _latency(config: DictConfig, declared: Study, store: Store, sizes: dict[str, Size]) -> None:
+    """Time the inference of all arms, interleaved; nothing else should run on the machine."""
+    torch.set_num_threads(config.threads)
+    noisy = torch.rand(1, compose_config(*declared.base).channels, LATENCY_SIDE, LATENCY_SIDE)
+    sigma = torch.full((1,), 25.0)
+    nets = {
+        arm.name: _build((*declared.base, *arm.overrides, *sizes[arm.name].overrides)).eval()
+        for arm in declared.arms
+    }
+    calls = {name: partial(net, noisy, sigma) for name, net in nets.items()}
+    with torch.inference_mode():
+        rows = compare(calls, rounds=config.rounds, progress="timing", memory=False)
+    echo(markdown(rows), f"written to {store.save_latency(rows)}")
 
 
 def _print_plan(config: DictConfig, declared: Study, store: Store, sizes: dict[str, Size]) -> None:

@@ -32,7 +32,7 @@ def forest(rows: pandas.DataFrame, region: float, control: str, path: Path) -> N
         path: Of the picture.
     """
     known = rows.dropna(subset=["difference"]).iloc[::-1].reset_index(drop=True)
-    figure, axis = pyplot.subplots(figsize=(8, 1.2 + 0.3 * len(known)), layout="constrained")
+    figure, axis = pyplot.subplots(figsize=(8, 1.7 + 0.3 * len(known)), layout="constrained")
     axis.axvspan(-region, region, color=COLOURS[EQUIVALENT], alpha=0.12, lw=0)
     axis.axvline(0, color=CONTROL, lw=0.8)
     for height, row in known.iterrows():
@@ -47,7 +47,7 @@ def forest(rows: pandas.DataFrame, region: float, control: str, path: Path) -> N
     axis.set_xlabel(f"PSNR minus that of {control}, dB; 95 % intervals; shaded: equivalent")
     axis.grid(axis="x", alpha=0.25)
     handles = [pyplot.Line2D([], [], color=c, marker="o", label=v) for v, c in COLOURS.items()]
-    axis.legend(handles=handles, fontsize=8, loc="lower right")
+    figure.legend(handles=handles, fontsize=8, loc="outside upper center", ncols=4)
     _save(figure, path)
 
 

@@ -7,17 +7,18 @@ import pandas
 
 from denoise.study.claims import Outcome, outcomes
 from denoise.study.declaration import Rung, Study
-from denoise.study.store import CURVES, IMAGES, RUNS, TABLE
+from denoise.study.store import CURVES, IMAGES, LATENCY, RUNS, TABLE
 from denoise.study.verdicts import compare, rank_agreement, strata
 
 
 class Tables(NamedTuple):
-    """The long table of scores, and those of runs, validations and images."""
+    """The long table of scores, and those of runs, validations, images and latencies."""
 
     scores: pandas.DataFrame
     runs: pandas.DataFrame
     curves: pandas.DataFrame
     images: pandas.DataFrame
+    latency: pandas.DataFrame
 
 
 class Findings(NamedTuple):
@@ -53,7 +54,7 @@ def read_tables(folder: Path) -> Tables:
         ValueError: If there are none yet.
     """
     frames = []
-    for name in (TABLE, RUNS, CURVES, IMAGES):
+    for name in (TABLE, RUNS, CURVES, IMAGES, LATENCY):
         found = [path for path in (folder / name, folder / f"{name}.gz") if path.is_file()]
         exists = bool(found) and found[0].stat().st_size > 2
         if name == TABLE and not exists:
@@ -83,7 +84,7 @@ def find(study: Study, tables: Tables) -> Findings:
     ranked = chosen.groupby("arm")["psnr"].mean().sort_values(ascending=False)
     free = [a.name for a in study.arms if not study.is_control(a) and a.name in ranked.index]
     best = next((name for name in ranked.index if name in free), measured[0])
-    arms = _arms(study, primary, tables.runs, rung)
+    arms = _arms(study, primary, tables, rung)
     return Findings(
         rung=rung,
         sets=sets,
@@ -156,20 +157,23 @@ def _last_rung(study: Study, scores: pandas.DataFrame, pairs: dict[str, str]) ->
     raise ValueError(f"{study.control}, the control, and another arm are not scored yet")
 
 
-def _arms(
-    study: Study, primary: pandas.DataFrame, runs: pandas.DataFrame, rung: Rung
-) -> pandas.DataFrame:
-    """Return a row an arm, the best first: PSNR, SSIM, and what it costs."""
+def _arms(study: Study, primary: pandas.DataFrame, tables: Tables, rung: Rung) -> pandas.DataFrame:
+    """Return a row an arm, the best first: PSNR, SSIM, and what it costs.
+
+    The latency is unknown where it was not measured: the seconds of the scoring are those of a
+    machine that had other work.
+    """
+    runs = tables.runs
+    latency = dict(tables.latency[["variant", "ms"]].to_numpy()) if len(tables.latency) else {}
     controls = {arm.name for arm in study.arms if study.is_control(arm)}
     rows: list[dict[str, Any]] = []
     for arm, part in primary.groupby("arm", sort=False):
         own = runs[(runs["arm"] == arm) & (runs["rung"] == rung.name)]
-        megapixels = part["pixels"] / 1e6
         rows.append({
             "arm": arm, "psnr": part["psnr"].mean(), "ssim": part["ssim"].mean(),
             "seeds": part["seed"].nunique(),
             "parameters": own["parameters"].max(), "GMACs": own["macs"].max() / 1e9,
-            "latency": (part["seconds"] / megapixels).median(),
+            "latency": latency.get(arm, float("nan")),
             "s a step": (own["seconds"] / own["steps"]).median(),
             "is control": arm in controls,
         })  # fmt: skip

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas
 
-from denoise.study.store import CURVES, IMAGES, REGISTERED, RUNS, TABLE
+from denoise.study.store import CURVES, IMAGES, LATENCY, REGISTERED, RUNS, TABLE
 
 DIGITS = {"psnr": 4, "ssim": 5, "seconds": 4, "gradient": 4, "self-similarity": 4}
 
@@ -26,7 +26,7 @@ def publish(folder: Path, target: Path) -> list[Path]:
     for source in [report / "index.md", *sorted(report.glob("*.png")), folder / REGISTERED]:
         if source.is_file():
             written.append(Path(shutil.copyfile(source, target / source.name)))
-    for name in (TABLE, RUNS, CURVES, IMAGES):
+    for name in (TABLE, RUNS, CURVES, IMAGES, LATENCY):
         if (folder / name).is_file() and (folder / name).stat().st_size > 2:
             table = pandas.read_csv(folder / name, dtype={"rung": str, "arm": str, "image": str})
             path = target / (f"{name}.gz" if name == TABLE else name)

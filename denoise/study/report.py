@@ -24,6 +24,7 @@ from denoise.study.findings import (
 )
 from denoise.study.verdicts import sentence
 
+LATENCY_LABEL = "inference of 256 x 256 pixels, ms (median of interleaved timings)"
 CAPTIONS = {
     "forest.png": "Differences from the control",
     "cost.png": "Quality over cost",
@@ -89,7 +90,9 @@ def _draw(study: Study, tables: Tables, found: Findings, out: Path) -> list[str]
     """Draw what the tables have, and return the names of the pictures in the order of the page."""
     out.mkdir(parents=True, exist_ok=True)
     figures.forest(found.verdicts, study.equivalence, study.control, out / "forest.png")
-    costs = [("latency", "inference, s a megapixel"), ("parameters", "parameters")]
+    measured = found.arms["latency"].notna().any()
+    cost = ("latency", LATENCY_LABEL) if measured else ("GMACs", "GMACs at 256 x 256")
+    costs = [cost, ("parameters", "parameters")]
     figures.quality_over_cost(found.arms, costs, out / "cost.png")
     drawn = ["forest.png", "cost.png"]
     curves = chosen_curves(tables, found.rung)
@@ -134,7 +137,7 @@ def _tables(found: Findings) -> dict[str, list[dict[str, Any]]]:
             "arm": row["arm"] + (" (control)" if row["is control"] else ""),
             "PSNR": f"{row['psnr']:.2f}", "SSIM": f"{row['ssim']:.4f}", "seeds": row["seeds"],
             "parameters": f"{row['parameters']:,.0f}", "GMACs at 256 x 256":
-            f"{row['GMACs']:.2f}", "inference, s a megapixel": f"{row['latency']:.2f}",
+            f"{row['GMACs']:.2f}", "inference of 256 x 256, ms": _ms(row["latency"]),
             "training, s a step": f"{row['s a step']:.2f}",
         }
         for row in found.arms.to_dict("records")
@@ -156,6 +159,10 @@ def _tables(found: Findings) -> dict[str, list[dict[str, Any]]]:
 
 def _signed(value: float) -> str:
     return "unknown" if pandas.isna(value) else f"{value:+.3f}"
+
+
+def _ms(value: float) -> str:
+    return "not measured" if pandas.isna(value) else f"{value:.0f}"
 
 
 def _p(value: float) -> str:

@@ -18,7 +18,7 @@ from denoise.study.image_features import mean_gradient, self_similarity
 from denoise.study.runs import Progress, Run
 
 FAILURE, SCORES, TABLE, RUNS = "failure.json", "scores.csv", "table.csv", "runs.csv"
-CURVES, IMAGES = "curves.csv", "images.csv"
+CURVES, IMAGES, LATENCY = "curves.csv", "images.csv", "latency.csv"
 REGISTERED = "registered.json"
 CONSTANT, LAST, BEST = (f"checkpoints/{name}.ckpt" for name in ("constant", "last", "best"))
 # Of the folder of a run, from Run.folder.
@@ -152,6 +152,10 @@ class Store:
                 curves += [{**key, **point} for point in _validations(folder)]
         if curves:
             self._write(CURVES, curves)
+
+    def save_latency(self, rows: Sequence[Mapping[str, Any]]) -> Path:
+        """Write the time of inference of every arm."""
+        return self._write(LATENCY, rows)
 
     def _write(self, name: str, rows: Sequence[Mapping[str, Any]]) -> Path:
         draft = self.folder / f"{name}.{os.getpid()}"  # several workers may write

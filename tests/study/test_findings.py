@@ -29,7 +29,13 @@ def test_arms_are_judged_on_sets_that_chose_nothing(tables):
     arms = found.arms.set_index("arm")
     assert arms.loc["none", "is control"]
     assert arms.loc["cbam", "s a step"] == 2.0
+    assert arms.loc["cbam", "latency"] == 130
     assert set(found.strata["stratum"]) == {"set", "sigma", "gradient", "self-similarity"}
+
+
+def test_a_latency_that_was_not_measured_is_unknown(tables):
+    found = find(declare(options()), tables._replace(latency=tables.latency.iloc[:0]))
+    assert found.arms["latency"].isna().all()
 
 
 def test_curves_are_of_the_compared_runs_and_rates_of_all(tables):

@@ -19,6 +19,11 @@ from denoise.inference.restorer import Restorer, format_report
 from denoise.noise.estimation import central_window, model_sigma
 
 
+SMOOTHED = (
+    "JPEG smooths the finest noise, by which it is estimated: where noise stays, give sigma, from 5"
+)
+
+
 class Batch(NamedTuple):
     """Pictures to restore.
 
@@ -113,6 +118,8 @@ def restore_photo(
             level = model_sigma(_central_part(page), sigma).item()
             if sigma is None:
                 lines.append(f"noise estimated at sigma {level:.1f}")
+                if photo.lossy:
+                    lines.append(SMOOTHED)
         clean, report = restorer(page, level, advance)
         pages.append(clean)
         lines += [format_report(report), *report.warnings]

@@ -5,7 +5,7 @@ import pytest
 
 from denoise.image_io.find_images import find_images
 from denoise.image_io.photo import Photo
-from denoise.inference.batch import find_pictures, pair_paths, restore_photo
+from denoise.inference.batch import SMOOTHED, find_pictures, pair_paths, restore_photo
 from denoise.inference.restorer import Report
 
 
@@ -98,3 +98,13 @@ def test_every_page_is_restored_and_its_noise_estimated_where_asked(sigma):
         assert given == [7.0, 7.0]
     restore_photo(photo, restorer, None, takes_sigma=False)
     assert given[-2:] == [None, None]
+
+
+@pytest.mark.parametrize(("lossy", "sigma"), [(True, None), (True, 5), (False, None)])
+def test_the_estimate_on_a_jpeg_comes_with_a_warning(lossy, sigma):
+    def restorer(pixels, level, advance):
+        return pixels, Report("whole", 1, 1, 1, 0, 0, 0, 0, [])
+
+    photo = Photo([np.zeros((20, 20, 3), np.uint8)], [None], lossy=lossy)
+    _, lines = restore_photo(photo, restorer, sigma, takes_sigma=True)
+    assert (SMOOTHED in lines) == (lossy and sigma is None)

@@ -18,7 +18,6 @@ from denoise.image_io.pixels import WHITE
 from denoise.inference.restorer import Restorer, format_report
 from denoise.noise.estimation import central_window, model_sigma
 
-
 SMOOTHED = (
     "JPEG smooths the finest noise, by which it is estimated: where noise stays, give sigma, from 5"
 )

@@ -4,12 +4,14 @@ from collections.abc import Iterable, Sequence
 
 
 def check_positive(**sizes: float) -> None:
-    """Check that sizes are positive.
+    """Check that sizes are positive numbers.
 
     Raises:
-        ValueError: for zero or less.
+        ValueError: for zero, less, or what is no number.
     """
     for name, size in sizes.items():
+        if not isinstance(size, int | float):
+            raise ValueError(f"{name}={size} must be a positive number")
         if size <= 0:
             raise ValueError(f"{name}={size} must be positive")
 

@@ -158,7 +158,7 @@ def test_build_makes_what_train_starts_from():
         ({"feedforward": "none"}, "Could not find 'feedforward/none'"),
         ({"backbone.dims": 8}, r"there is no option 'backbone\.dims'; backbone has: .*dim"),
         ({"backbone.downsample": "max"}, "downsample=max"),
-        ({"channels": "three"}, 'channels="three": '),
+        ({"channels": "three"}, "in_channels=three must be a positive number"),
     ],
     ids=["group", "other group", "option", "value", "type"],
 )

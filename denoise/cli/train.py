@@ -40,8 +40,8 @@ def main(config: DictConfig) -> float | None:
     """Train as configured, then score the best checkpoint on the test images.
 
     Returns:
-        The PSNR of its best validation in dB, which Hydra's sweepers that search maximise; None on
-        all processes but the first.
+        The PSNR of its best validation in dB, for searches to maximise; None on all processes but
+        the first.
     """
     tune_malloc()
     started, folder = time.perf_counter(), Path(config.run_dir)

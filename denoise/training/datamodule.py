@@ -42,9 +42,10 @@ class DenoisingDataModule(pl.LightningDataModule):
         on_error: str = "raise",
     ) -> None:
         super().__init__()
-        largest = max([patch, *(entry[1] for entry in progressive if len(entry) > 1)])
+        schedule = [entry for entry in progressive if isinstance(entry, Sequence) and entry[1:]]
+        largest = max([patch, *(entry[1] for entry in schedule)])
         for one in train.values():
-            one.require_size(largest, "the training crop", on_error)
+            one.require_size(largest, "crops", on_error)
         for one in val.values():
             one.require_size(WINDOW, "the window of SSIM", on_error)
         self.val, self.val_crop = val, val_crop

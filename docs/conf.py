@@ -17,7 +17,6 @@ extensions = [
     "generated_pages",
 ]
 exclude_patterns = ["_build", "_ext", "_templates"]
-suppress_warnings = ["toc.empty_glob"]  # studies without results yet
 default_role = "literal"  # single backticks in docstrings are code
 html_theme = "furo"
 html_title = "denoise"

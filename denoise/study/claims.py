@@ -24,7 +24,7 @@ class Outcome(NamedTuple):
 def outcomes(
     claims: Sequence[Mapping[str, Any]],
     scores: pandas.DataFrame,
-    best: str,
+    best: str | None,
     region: float,
 ) -> list[Outcome]:
     """Return the outcome of every claim; p-values are those of one comparison each.
@@ -33,12 +33,15 @@ def outcomes(
         claims: Each with a text, `arm` (or best), `over` (an arm) and `expect` (better, worse or
             equivalent); or with `more_on`, two sets, for a difference that is larger on the first.
         scores: Rows of the rung, of the images that chose nothing.
-        best: Arm that is the best on the images that choose.
+        best: Arm that is the best on the images that choose; None before there is one.
         region: Of equivalence, in dB.
     """
     known, found = means(scores), []
     for claim in claims:
         arm = best if claim["arm"] == BEST else claim["arm"]
+        if arm is None:
+            found.append(Outcome(claim["text"], OPEN, "nothing but controls is measured yet"))
+            continue
         pair = paired(known, arm, claim["over"])
         name = f"{arm} against {claim['over']}"
         if pair.values.size == 0 or min(pair.values.shape) < 2:

@@ -35,6 +35,8 @@ def add_examples(store: Store, study: Study, sets: Callable[[str], Mapping[str, 
     rows = tables.scores[
         (tables.scores["rung"] == found.rung.name) & tables.scores["set"].isin(found.sets)
     ]
+    if found.best is None:
+        return
     arm = next(arm for arm in study.arms if arm.name == found.best)
     control = study.control_of(arm)
     checkpoints = {}

@@ -32,7 +32,7 @@ class Findings(NamedTuple):
         claims: Outcomes.
         agreement: Kendall's tau between rungs.
         strata: Differences by stratum.
-        best: Best arm that is no control, on the images that choose.
+        best: Best arm that is no control, on the images that choose; None if there is none yet.
         order: Arms from the best to the worst.
     """
 
@@ -43,7 +43,7 @@ class Findings(NamedTuple):
     claims: list[Outcome]
     agreement: pandas.DataFrame
     strata: pandas.DataFrame
-    best: str
+    best: str | None
     order: list[str]
 
 
@@ -83,7 +83,7 @@ def find(study: Study, tables: Tables) -> Findings:
     chosen = scores[(scores["set"] == choose_set) & (scores["sigma"] == sigma)]
     ranked = chosen.groupby("arm")["psnr"].mean().sort_values(ascending=False)
     free = [a.name for a in study.arms if not study.is_control(a) and a.name in ranked.index]
-    best = next((name for name in ranked.index if name in free), measured[0])
+    best = next((name for name in ranked.index if name in free), None)
     arms = _arms(study, primary, tables, rung)
     return Findings(
         rung=rung,

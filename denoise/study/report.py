@@ -125,9 +125,11 @@ def _tables(found: Findings) -> dict[str, list[dict[str, Any]]]:
         {
             "arm": row["arm"], "against": row["control"], "verdict": row["verdict"],
             "difference, dB": _signed(row["difference"]),
-            "95 % interval": f"{_signed(row['low'])} to {_signed(row['high'])}",
+            "95 % interval": "unknown" if pandas.isna(row["low"])
+            else f"{row['low']:+.3f} to {row['high']:+.3f}",
             "p (Holm)": _p(row["p, Holm"]), "p of equivalence (Holm)":
-            _p(row["p equivalence, Holm"]), "detectable, dB": f"{row['detectable']:.2f}",
+            _p(row["p equivalence, Holm"]), "detectable, dB": "unknown" if pandas.isna(
+                row["detectable"]) else f"{row['detectable']:.2f}",
             "seeds": row["seeds"], "images": row["images"],
         }
         for row in found.verdicts.to_dict("records")

@@ -37,3 +37,9 @@ def test_a_wide_interval_leaves_a_claim_open():
     (found,) = outcomes([claim], rows, "good", 0.03)
     assert found.outcome == "undecided"
     assert "2 seeds" in found.figures
+
+
+def test_without_an_arm_beside_the_controls_best_is_nobody():
+    claim = {"text": "?", "arm": "best", "over": "gate", "expect": "better"}
+    (found,) = outcomes([claim], scores(EFFECTS), None, 0.03)
+    assert (found.outcome, found.figures) == ("undecided", "nothing but controls is measured yet")

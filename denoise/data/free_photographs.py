@@ -1,4 +1,4 @@
-"""The photographs that the released models are trained on, from packages of Debian.
+"""The photographs that the released models are trained on, from packages of Debian::
 
     apt-get download mate-backgrounds lomiri-wallpapers-16.04 lomiri-wallpapers-20.04 \\
         plasma-workspace-wallpapers

@@ -1,9 +1,11 @@
 """The photographs that the released models are trained on, from packages of Debian::
 
-    apt-get download mate-backgrounds lomiri-wallpapers-16.04 lomiri-wallpapers-20.04 \\
-        plasma-workspace-wallpapers
-    for file in *.deb; do dpkg -x "$file" packages; done
-    python scripts/free_photographs.py packages data/free_photographs
+.. code-block:: sh
+
+   apt-get download mate-backgrounds lomiri-wallpapers-16.04 lomiri-wallpapers-20.04
+   apt-get download plasma-workspace-wallpapers
+   for file in *.deb; do dpkg -x "$file" packages; done
+   python scripts/free_photographs.py packages data/free_photographs
 
 Their licences (GPL-2+, CC-BY, CC-BY-SA, CC0) are in each package's usr/share/doc.
 """

@@ -20,7 +20,7 @@ def test_vit_is_timms_where_patches_fit(size, bias):
     embed = PatchEmbed(None, 4, 8, 8, dynamic_img_pad=True)
     parts = {"embed": embed, "attention": TimmAttention(8, 2, qkv_bias=bias)}
     official = randomize(torch.nn.ModuleDict(parts)).double()
-    mixer = randomize(PatchAttention(8, 2, 0, qkv_bias=bias)).double()
+    mixer = randomize(PatchAttention(8, 2, 0, patch_size=4, qkv_bias=bias)).double()
     attention, unpatch = official["attention"], mixer.unpatch
     H, W = size
 

@@ -25,6 +25,8 @@ LOSSLESS = [
 def test_pixels_come_back_exactly(tmp_path, suffix, dtype, channels):
     for shape in ((11, 14), (1, 1), (1, 5), (4, 3)):
         pixels = noise(channels, dtype, shape)
+        if channels in (2, 4):
+            pixels[0, 0, -1] = 7  # WebP drops an alpha that is opaque everywhere
         path = tmp_path / f"{shape}.{suffix}"
         assert write_photo(photo_of(pixels), path) == []
         np.testing.assert_array_equal(look(path), pixels)

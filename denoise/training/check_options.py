@@ -56,7 +56,7 @@ def _check_trainer(trainer: Mapping[str, Any]) -> None:
             f"trainer.max_time={time} is not a time: write days:hours:minutes:seconds, as "
             "00:00:10:00 for ten minutes"
         )
-    if trainer["max_steps"] == 0 or trainer["max_steps"] < -1:
+    if trainer["max_steps"] is None or trainer["max_steps"] == 0 or trainer["max_steps"] < -1:
         raise ValueError(
             f"trainer.max_steps={trainer['max_steps']} trains nothing: give a number of steps, or "
             "-1 with trainer.max_time"

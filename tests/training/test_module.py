@@ -228,9 +228,16 @@ def test_the_best_is_kept_over_a_continuation(train):
     )
 
 
-@pytest.mark.parametrize("override", ["trainer.max_steps=0", "+trainer.limit_val_batches=0"])
-def test_a_run_without_steps_or_validation_is_refused(train, override):
-    with pytest.raises(SystemExit, match=override.strip("+").replace(".", r"\.")):
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("trainer.max_steps=0", r"trainer\.max_steps=0 trains nothing"),
+        ("trainer.max_steps=null", r"trainer\.max_steps=None trains nothing"),
+        ("+trainer.limit_val_batches=0", r"trainer\.limit_val_batches=0 leaves no validation"),
+    ],
+)
+def test_a_run_without_steps_or_validation_is_refused(train, override, message):
+    with pytest.raises(SystemExit, match=message):
         train("trainer.max_time=00:00:00:01", override)
 
 

@@ -1,4 +1,4 @@
-"""The photographs that the released models are trained on, from packages of Debian::
+"""The photographs that the released models are trained on, from packages of Debian.
 
 .. code-block:: sh
 

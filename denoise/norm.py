@@ -18,8 +18,12 @@ class LayerNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (B, C, H, W)."""
-        x = x.permute(0, 2, 3, 1)  # a view without a copy where x is channels_last
-        return F.layer_norm(x, x.shape[-1:], self.weight, self.bias, self.eps).permute(0, 3, 1, 2)
+        pixels = x.permute(0, 2, 3, 1)  # a view without a copy where x is channels_last
+        weight, bias = self.weight, self.bias
+        if weight.dtype is torch.bfloat16:  # whose sums over all pixels would be lost
+            pixels, weight, bias = pixels.float(), weight.float(), bias.float()
+        out = F.layer_norm(pixels, pixels.shape[-1:], weight, bias, self.eps)
+        return out.to(x.dtype).permute(0, 3, 1, 2)
 
 
 class LayerNormBiasFree(nn.Module):

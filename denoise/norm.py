@@ -19,10 +19,10 @@ class LayerNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (B, C, H, W)."""
         pixels = x.permute(0, 2, 3, 1)  # a view without a copy where x is channels_last
-        weight, bias = self.weight, self.bias
-        if weight.dtype is torch.bfloat16:  # whose sums over all pixels would be lost
-            pixels, weight, bias = pixels.float(), weight.float(), bias.float()
-        out = F.layer_norm(pixels, pixels.shape[-1:], weight, bias, self.eps)
+        tensors: tuple[Tensor, Tensor, Tensor] = (pixels, self.weight, self.bias)
+        if self.weight.dtype is torch.bfloat16:  # whose sums over all pixels would be lost
+            tensors = pixels.float(), self.weight.float(), self.bias.float()
+        out = F.layer_norm(tensors[0], pixels.shape[-1:], *tensors[1:], self.eps)
         return out.to(x.dtype).permute(0, 3, 1, 2)
 
 

@@ -24,6 +24,7 @@ from denoise.malloc import tune_malloc
 from denoise.option_checks import check_choice
 from denoise.plain_text import to_json
 from denoise.results.tables import echo, markdown
+from denoise.study.adopt import adopt
 from denoise.study.declaration import Study, declare
 from denoise.study.equalise import Size, equalise
 from denoise.study.execute import Worker, finished
@@ -70,6 +71,8 @@ def study(config: DictConfig) -> None:
 def _run(
     config: DictConfig, declared: Study, store: Store, planner: Planner, options: dict[str, Any]
 ) -> None:
+    if config.publish is not None and (taken := adopt(Path(config.publish), store)):
+        echo(f"{taken} runs are taken from {config.publish}")
     for change in store.register(_registered(options)):
         echo(f"departs from what was registered: {change}")
     if config.retry:

@@ -108,10 +108,12 @@ class Worker:
         begun = time.perf_counter()
         self.say(f"{run.rung.name} {run.arm.name}, seed {run.seed}, rate {run.rate:g}")
         try:
-            if self.store.trained(run) is None:
+            best = self.store.of(run) / BEST
+            # A run that was taken from published tables may lack what is to be scored now.
+            if self.store.trained(run) is None or not best.is_file():
                 self._train(run, lock)
             if self._is_analysed(run, self.progress()):
-                self.store.save_scores(run, self.score(run, self.store.of(run) / BEST))
+                self.store.save_scores(run, self.score(run, best))
         except Exception as error:  # of one run: a row of the table, not the end of the study
             self.store.fail(run, f"{type(error).__name__}: {error}")
             self.say(f"  failed: {error}")
@@ -145,10 +147,9 @@ class Worker:
         (folder / LAST).unlink(missing_ok=True)  # as large as the others, needed no more
 
     def _checkpoint(self, run: Run) -> Path | None:
-        """Return the checkpoint that a run goes on from.
+        """Return the checkpoint that a run goes on from; None trains it from its first step.
 
-        Raises:
-            FileNotFoundError: If the run that it continues left none.
+        Both end with the same weights.
         """
         own = self.store.of(run) / LAST
         try:
@@ -159,9 +160,7 @@ class Worker:
         if run.before is None:
             return None
         earlier = self.store.of(run.before) / CONSTANT
-        if not earlier.is_file():
-            raise FileNotFoundError(f"{earlier} is missing: run {run.before.rung.name} again")
-        return earlier
+        return earlier if earlier.is_file() else None
 
 
 def _own_options(run: Run, folder: Path, checkpoint: Path | None) -> list[str]:

@@ -21,6 +21,11 @@ Overrides = tuple[str, ...]
 Compose = Callable[[Sequence[str]], dict[str, Any]]
 
 
+def folder_of(rung: str, arm: str, seed: int, rate: float, key: str) -> Path:
+    """Return the folder of a run below that of its study."""
+    return Path("runs") / rung / f"{arm},seed={seed},rate={rate:g}-{key}"
+
+
 @dataclass(frozen=True)
 class Run:
     """A training of one arm with one seed and learning rate, to the end of a rung.
@@ -46,8 +51,7 @@ class Run:
     @property
     def folder(self) -> Path:
         """Return its folder below that of the study."""
-        name = f"{self.arm.name},seed={self.seed},rate={self.rate:g}"
-        return Path("runs") / self.rung.name / f"{name}-{self.key}"
+        return folder_of(self.rung.name, self.arm.name, self.seed, self.rate, self.key)
 
     @property
     def decay_begins(self) -> int:

@@ -1,6 +1,8 @@
 """Archives of public sets: resumed downloads, and safe extraction."""
 
+import bz2
 import gzip
+import lzma
 import re
 import shutil
 import stat
@@ -11,7 +13,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import pooch
 import requests
@@ -20,10 +22,12 @@ from rich.console import Console
 
 from denoise.cli.public_sets import Source
 
-MAX_BYTES = 20 * 2**30  # of an unpacked archive
+MAX_DOWNLOAD = MAX_BYTES = 20 * 2**30  # of an archive, and of what is in it
+MAX_READ = 64 * 2**20  # of a name, a header, or what follows the end of a tar
+_COMPRESSED: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
 _DAMAGED = (
     ValueError, RuntimeError, EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile,
-    tarfile.TarError,
+    tarfile.TarError, lzma.LZMAError,
 )  # fmt: skip
 
 
@@ -82,20 +86,27 @@ def _resume(partial_file: Path, url: str, output: str, pooch_: object) -> None:
         start = start if response.status_code == 206 else 0
         left = response.headers.get("Content-Length")
         total = start + int(left) if left else None
+        _check_download(url, total or 0)
         console = Console(stderr=True)
         columns = (*progress.Progress.get_default_columns(), progress.DownloadColumn())
         bar = progress.Progress(*columns, console=console, disable=not console.is_terminal)
         with bar, partial_file.open("ab" if start else "wb") as file:
             task = bar.add_task(url.rpartition("/")[2], total=total, completed=start)
             try:
-                for chunk in response.iter_content(
-                    2**15
-                ):  # only the last, incomplete chunk is lost
+                for chunk in response.iter_content(2**15):  # the last, incomplete one is lost
                     file.write(chunk)
                     bar.advance(task, len(chunk))
+                    _check_download(url, file.tell())
             except requests.RequestException as error:
                 raise OSError(f"{url} broke off: the same command continues it") from error
     partial_file.replace(output)
+
+
+def _check_download(url: str, size: int) -> None:
+    if size > MAX_DOWNLOAD:
+        raise ValueError(
+            f"refused {url}: it exceeds {MAX_DOWNLOAD} bytes; is it the right address?"
+        )
 
 
 def _unpack(archive: Path, source: Source, folder: Path) -> None:
@@ -135,9 +146,27 @@ def _members(archive: Path) -> Iterator[Member]:
                 regular = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)
                 yield Member(info.filename, info.file_size, regular, partial(file.open, info))
     else:
-        with tarfile.open(archive) as file:
-            for entry in file:
-                opened = partial(file.extractfile, entry)
-                yield Member(entry.name, entry.size, entry.isreg(), opened)
-            while file.fileobj.read(2**20):  # up to the checksum at the end
-                pass
+        with archive.open("rb") as file:
+            opened = _COMPRESSED.get(file.read(2), open)
+        with opened(archive, "rb") as stream:
+            bounded: Any = _Bounded(stream)
+            with tarfile.open(fileobj=bounded, mode="r:") as tar:
+                for entry in tar:
+                    yield Member(
+                        entry.name, entry.size, entry.isreg(), partial(tar.extractfile, entry)
+                    )
+            while bounded.read(2**20):  # up to the checksum at the end
+                bounded.passed += 2**20
+
+
+class _Bounded:
+    """A stream that refuses to read much at once: a header of a tar may claim any length."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream, self.passed = stream, 0
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def read(self, size: int = -1) -> bytes:
+        if size < 0 or size + self.passed > MAX_READ:
+            raise ValueError(f"more than {MAX_READ} bytes of headers or after the last file")
+        return self.stream.read(size)

@@ -4,14 +4,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from denoise.image_io.metadata import Metadata
+from denoise.image_io.metadata import Metadata, PageTags
 
 
 @dataclass
 class Photo:
     """An upright picture; replace its `pages` to write a restored one.
 
-    Kept: depth, alpha, colour profile, EXIF, XMP, resolution, every page of a TIFF, text of a PNG.
+    Kept: depth, alpha, colour profile, EXIF, XMP, resolution, text of a PNG, every page of a TIFF
+    with its tags, such as physical size and unit, position, and what a microscope or GIS wrote.
     Not kept, as they show the noisy picture or describe its file: previews, thumbnails, palettes,
     IPTC.
 
@@ -23,6 +24,7 @@ class Photo:
         lossy: Whether the file read was a JPEG or a lossy WebP.
         compressed: Whether the pages of a TIFF are to be compressed.
         warnings: What was not kept on reading, a sentence each.
+        tags: By page number, the tags of a page of a TIFF beside those above.
         stored: By page number, the type of a page that a TIFF holds as float16 or float64.
         pages_are_channels: Whether an OME-TIFF says that its pages are channels of one image.
         extra: By page number, (H, W, C) channels of a TIFF beyond colour and alpha: not written.
@@ -35,6 +37,7 @@ class Photo:
     lossy: bool = False
     compressed: bool = True
     warnings: list[str] = field(default_factory=list)
+    tags: dict[int, PageTags] = field(default_factory=dict)
     stored: dict[int, np.dtype] = field(default_factory=dict)
     pages_are_channels: bool = False
     extra: dict[int, np.ndarray] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
-from denoise.image_io import metadata, png, tiff
+from denoise.image_io import jpeg, metadata, png, tiff
 from denoise.image_io.errors import ImageError, TooLargeError, wrap_errors
 from denoise.image_io.formats import TIFF_MAGIC, open_image
 from denoise.image_io.photo import Photo
@@ -145,6 +145,9 @@ def _pillow_limit(pixels: int) -> Iterator[None]:
 
 def _decode_single(path: Path, file: IO[bytes], max_pixels: int, memory: float) -> Photo:
     photo = Photo([], [])
+    if file.read(2) == jpeg.MAGIC:
+        jpeg.check(file)
+    file.seek(0)
     with open_image(file) as image:
         if image.width * image.height > max_pixels:
             raise Image.DecompressionBombError(f"{image.height}x{image.width} pixels")

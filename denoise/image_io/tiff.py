@@ -2,6 +2,9 @@
 
 import io
 import struct
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -10,6 +13,7 @@ import tifffile
 from PIL import Image
 
 from denoise.image_io import metadata
+from denoise.image_io.directories import OverlapError, check_directories
 from denoise.image_io.formats import open_image
 from denoise.image_io.photo import Photo
 from denoise.image_io.pixels import (
@@ -34,21 +38,28 @@ def decode(path: Path, file: IO[bytes], max_pixels: int, memory: float) -> Photo
         ValueError: If a page is damaged, or its values are of a type or range that no picture has.
     """
     photo = Photo([], [], format="TIFF")
-    with tifffile.TiffFile(file) as opened:
+    with tifffile.TiffFile(file) as opened, ExitStack() as stack:
         pages = _find_pages(opened, photo.warnings)
         total = sum(page.imagelength * page.imagewidth for page in pages.values())
         size = sum(page.nbytes for page in pages.values())
         if total > max_pixels or size > _MAX_BYTES * max_pixels:
             raise Image.DecompressionBombError(f"{total} pixels, {len(pages)} pages, {size} bytes")
         check_decoded(size, memory)
+        try:
+            check_directories(file, [page.offset for page in pages.values()])
+        except OverlapError as error:
+            raise ValueError(f"its tags claim {error}") from None
         first = next(iter(pages.values()))
         photo.lossy = first.compression in (6, 7)  # JPEG
         photo.compressed = first.compression != 1
         photo.metadata = metadata.read_tiff_metadata(first, file, photo.warnings)
         if first.photometric == 5:  # CMYK
             photo.metadata.icc = None
+        # Opened once: Pillow walks through all pages to find one.
+        by_pillow = cache(lambda: stack.enter_context(open_image(path)))
         for index, page in pages.items():
-            _add_page(photo, path, page, index)
+            photo.tags[len(photo.pages)] = metadata.read_page_tags(page, file)
+            _add_page(photo, page, index, by_pillow)
         photo.pages_are_channels = _are_channels(opened, len(pages))
     return photo
 
@@ -78,16 +89,18 @@ def _find_pages(tiff: tifffile.TiffFile, warnings: list[str]) -> dict[int, tifff
     return whole or {0: pages[0]}
 
 
-def _add_page(photo: Photo, path: Path, page: tifffile.TiffPage, index: int) -> None:
+def _add_page(
+    photo: Photo, page: tifffile.TiffPage, index: int, by_pillow: Callable[[], Image.Image]
+) -> None:
     if not 0 < page.samplesperpixel <= 8 or page.dtype is None:
         depth = page.bitspersample
         raise ValueError(f"TIFF of {page.samplesperpixel} channels of {depth} bits: save 8 or 16")
     plain = page.photometric in (0, 1, 2) and page.compression in _LOSSLESS
     if page.dtype in (np.uint8, np.bool_) and not (plain and page.bitspersample == 8):
-        with open_image(path) as image:
-            image.seek(index)
-            image.load()  # which turns it upright
-            colour, alpha = from_pillow(image, photo.warnings)
+        image = by_pillow()
+        image.seek(index)
+        image.load()  # which turns it upright
+        colour, alpha = from_pillow(image, photo.warnings)
     else:
         pixels = apply_orientation(_decode_plain(page), page.tags.valueof(metadata.ORIENTATION, 1))
         colours = 3 if page.photometric == 2 else 1
@@ -146,13 +159,18 @@ def encode(photo: Photo, warnings: list[str]) -> bytes:
     carried, tags = photo.metadata, []
     if carried.exif:
         tags = metadata.descriptive_tags(carried.exif, warnings)
+    if photo.tags:
+        tags = photo.tags[0].extra
     if carried.xmp:
-        tags.append((700, 1, len(carried.xmp), carried.xmp, True))
+        tags = [*tags, (700, 1, len(carried.xmp), carried.xmp, True)]
     buffer = io.BytesIO()
     size = sum(x.nbytes for x in (*photo.pages, *photo.alpha) if x is not None)
+    order = photo.tags[0].byteorder if photo.tags else "<"
     # beyond it, offsets of 4 bytes do not suffice
-    with tifffile.TiffWriter(buffer, bigtiff=size > 2**32 - 2**25, byteorder="<") as writer:
+    with tifffile.TiffWriter(buffer, bigtiff=size > 2**32 - 2**25, byteorder=order) as writer:
         for index, (colour, alpha) in enumerate(zip(photo.pages, photo.alpha, strict=True)):
+            own = photo.tags.get(index)
+            resolution, unit = (own.resolution, own.unit) if own else (carried.dpi, 2)
             data = colour
             if alpha is not None:
                 data = np.concatenate([colour, convert_dtype(alpha, colour.dtype)], 2)
@@ -165,10 +183,10 @@ def encode(photo: Photo, warnings: list[str]) -> bytes:
                 compression="zlib" if photo.compressed else None,
                 predictor=True if photo.compressed and data.dtype.kind == "u" else None,
                 iccprofile=carried.icc,
-                resolution=carried.dpi,
-                resolutionunit="inch" if carried.dpi else None,
+                resolution=resolution,
+                resolutionunit=unit if resolution else None,
                 metadata=None,
                 software=False,
-                extratags=() if index else tags,
+                extratags=tags if not index else own.extra if own else (),
             )
     return buffer.getvalue()

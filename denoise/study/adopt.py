@@ -12,7 +12,8 @@ from denoise.results.tables import write_csv
 from denoise.study.runs import folder_of
 from denoise.study.store import CURVES, REGISTERED, RUNS, SCORES, TABLE, Store, write_whole
 
-TRAINING, MODEL = ("steps", "images_per_second", "seconds", "val_psnr"), ("parameters", "macs", "macs_size")  # fmt: skip
+TRAINING = ("steps", "images_per_second", "seconds", "val_psnr")
+MODEL = ("parameters", "macs", "macs_size")
 TEXT = {"rung": str, "arm": str, "image": str, "set": str, "key": str, "git": str}
 
 

@@ -1,8 +1,11 @@
 """Archives: downloads that continue, and nothing in them that is trusted."""
 
+import bz2
+import gzip
 import hashlib
 import http.server
 import io
+import lzma
 import re
 import shutil
 import stat
@@ -25,6 +28,7 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.files, self.cut, self.ranges, self.requests = {}, None, True, []
+        self.says_length = True
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -38,7 +42,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if start and start >= len(content):
             return self.send_error(416)
         self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(content) - start))
+        if self.server.says_length:
+            self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         self.wfile.write(content[start : self.server.cut])
         self.server.cut = None
@@ -248,6 +253,38 @@ def test_absurd_sizes_and_counts_are_refused(fetch, make, monkeypatch, tmp_path,
     assert "unpacked, it exceeds 120000 bytes" in capsys.readouterr().err
     assert fetch(make({"top/images/1.png": b"1"}), "few.zip") == 1
     assert "has 1 of the 3 files of the set" in capsys.readouterr().err
+    assert_nothing(tmp_path)
+
+
+def test_a_download_without_end_is_refused(fetch, server, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(archives, "MAX_DOWNLOAD", 120_000)
+    for length in (True, False):  # that the server says, or hides
+        server.says_length = length
+        assert fetch(make_zip(FILES), f"{length}.zip") == 1
+        err = capsys.readouterr().err
+        assert re.match(r"toy: refused http\S+zip: it exceeds 120000 bytes; is it the right", err)
+        assert err.count("\n") == 1
+    assert_nothing(tmp_path)
+    assert all(p.stat().st_size < 160_000 for p in (tmp_path / "data/.downloads").iterdir())
+
+
+def pax_header(size):
+    """A header of a tar that claims so many bytes of names."""
+    info = tarfile.TarInfo("././@PaxHeader")
+    info.type, info.size = tarfile.XHDTYPE, size
+    return info.tobuf(tarfile.USTAR_FORMAT)
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress, bytes])
+def test_bytes_that_a_tar_hides_are_refused(fetch, compress, monkeypatch, tmp_path, capsys):
+    """Behind its end, and in a header of names, which is read at once."""
+    monkeypatch.setattr(archives, "MAX_READ", 2**22)
+    tar = gzip.decompress(make_tar(FILES))
+    assert fetch(compress(tar + bytes(2**20)), "good") == 0
+    shutil.rmtree(tmp_path / "data/toy")
+    for number, bad in enumerate([tar + bytes(2**23), pax_header(2**23) + bytes(2**23) + tar]):
+        assert fetch(compress(bad), f"{number}") == 1
+        assert "bytes of headers or after the last file; remove" in capsys.readouterr().err
     assert_nothing(tmp_path)
 
 

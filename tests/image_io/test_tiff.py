@@ -1,4 +1,5 @@
 import struct
+import time
 
 import numpy as np
 import pytest
@@ -207,3 +208,90 @@ def test_values_outside_the_range_by_rounding_are_clipped(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", pixels)
     with pytest.raises(ImageError, match=r"from -0\.0001 to 1\.01, outside"):
         read_image(tmp_path / "a.tif", 1)
+
+
+def raw_tags(page):
+    file = page.parent.filehandle
+    found = {}
+    for tag in page.tags:
+        file.seek(tag.valueoffset)
+        found[int(tag.code)] = int(tag.dtype), int(tag.count), file.read(tag.valuebytecount)
+    return found
+
+
+@pytest.mark.parametrize("byteorder", "<>")
+@pytest.mark.parametrize("unit", [1, 2, 3])
+def test_physical_size_unit_and_the_tags_of_others_survive(tmp_path, byteorder, unit):
+    """Resolution of any unit, ImageJ's unit of a pixel, GeoTIFF's place, a name for each page."""
+    description = "ImageJ=1.54f\nimages=2\nunit=micron\nspacing=0.5\n"
+    places = struct.pack(f"{byteorder}6d", 0, 0, 0, 4.5e5, 5.1e6, 0)
+    with tifffile.TiffWriter(tmp_path / "a.tif", byteorder=byteorder) as writer:
+        for number in range(2):
+            writer.write(
+                noise(1, "u2")[..., 0], photometric="minisblack", resolution=(4.5 + number, 9),
+                resolutionunit=unit, metadata=None, software="s",
+                description=None if number else description,
+                extratags=[
+                    (285, 2, 0, f"slice {number}", False), (33922, 12, 6, places, False),
+                    (286, 5, 1, (7, 2), False), (42113, 2, 0, "-9999", False),
+                    (50839, 1, 5, b"IJIJ\1", False), (34118, 2, 0, "pixel=5e-9", False),
+                    (34377, 7, 4, b"8BIM", False), (341, 3, 1, 9, False),
+                ],
+            )  # fmt: skip
+    write_photo(read_photo(tmp_path / "a.tif"), tmp_path / "b.tif")
+    kept = {270, 282, 283, 285, 286, 296, 305, 33922, 34118, 42113, 50839}
+    with (
+        tifffile.TiffFile(tmp_path / "a.tif") as before,
+        tifffile.TiffFile(tmp_path / "b.tif") as after,
+    ):
+        assert after.byteorder == byteorder
+        for old, new in zip(before.pages, after.pages, strict=True):
+            had, has = raw_tags(old), raw_tags(new)
+            assert {code: had[code] for code in kept & set(had)} == {
+                code: has[code] for code in kept & set(has)
+            }
+            # Of Photoshop, which holds a preview, and the largest value of the noisy pixels.
+            assert {34377, 341} <= set(had)
+            assert not {34377, 341} & set(has)
+        assert before.imagej_metadata["unit"] == after.imagej_metadata["unit"] == "micron"
+
+
+def test_a_turned_page_swaps_its_resolutions(tmp_path):
+    tag, size = (274, 3, 1, 6, True), {"resolution": (4, 9), "resolutionunit": 3}
+    tifffile.imwrite(tmp_path / "a.tif", noise(3), photometric="rgb", extratags=[tag], **size)
+    write_photo(read_photo(tmp_path / "a.tif"), tmp_path / "b.tif")
+    with tifffile.TiffFile(tmp_path / "b.tif") as tiff:
+        assert tiff.pages.first.resolution == (9, 4)
+        assert tiff.pages.first.resolutionunit == 3
+        assert 274 not in tiff.pages.first.tags
+
+
+@pytest.mark.parametrize("mode", ["P", "L", "CMYK"])
+def test_many_pages_take_time_in_proportion(tmp_path, mode):
+    """Palettes and CMYK are read by Pillow, which walks from the first page to the one asked."""
+    pages = [Image.fromarray(noise(3, "u1", (8, 8))).convert(mode) for _ in range(600)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    begun = time.perf_counter()
+    found = read_photo(tmp_path / "a.tif")
+    assert len(found.pages) == 600
+    assert time.perf_counter() - begun < 10
+    first = np.asarray(pages[77].convert("RGB" if mode != "L" else "L"))
+    if mode != "CMYK":
+        np.testing.assert_array_equal(found.pages[77].squeeze(), first)
+
+
+def test_tags_of_pages_that_share_their_bytes_are_refused(tmp_path):
+    shared = bytes(5000)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for _ in range(20):
+            tag = (40000, 7, len(shared), shared, False)
+            writer.write(noise(1)[..., 0], photometric="minisblack", metadata=None, extratags=[tag])
+    assert read_photo(tmp_path / "a.tif").pages
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        tags = [page.tags[40000] for page in tiff.pages]
+        for tag in tags:  # all point at the value of the first
+            struct.pack_into("<II", content, tag.offset + 4, 100_000, tags[0].valueoffset)
+    (tmp_path / "a.tif").write_bytes(bytes(content))
+    with pytest.raises(ImageError, match=r"its tags claim \d+ bytes of \d+"):
+        read_photo(tmp_path / "a.tif")

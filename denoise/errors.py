@@ -1,5 +1,7 @@
 """The text of an error for its user: one line."""
 
+import errno
+
 MAX_LENGTH = 300  # characters; some exporters put a whole program into one line
 # How torch, its allocator on a CPU and CUDA say that memory is exhausted.
 OUT_OF_MEMORY = ("not enough memory", "t allocate memory", "out of memory", "ALLOC_FAILED")
@@ -27,3 +29,12 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(text in str(error) for text in OUT_OF_MEMORY)
     )
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Return whether an error says that no space is left to write."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    # Of safetensors, and of torch's writer of archives, which says only where it failed.
+    texts = ("No space left on device", "inline_container", "PytorchStreamWriter failed")
+    return error is not None and any(text in str(error) for text in texts)

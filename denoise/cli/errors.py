@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import threading
 from collections.abc import Sequence
 
 from hydra.errors import (
@@ -17,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from denoise.cli.compose import CONFIGS, compose_config, options
 from denoise.cli.renamed import renamed
-from denoise.errors import cause, first_line, is_out_of_memory
+from denoise.errors import cause, first_line, is_disk_full, is_out_of_memory
 from denoise.results.tables import echo
 
 # What takes less memory, by command.
@@ -29,6 +30,12 @@ LESS_MEMORY = {
     "benchmark": "choose a smaller suite",
 }
 TRACEBACK = "HYDRA_FULL_ERROR=1 before the command shows where"
+
+
+def report_of_thread(arguments: threading.ExceptHookArgs) -> None:
+    """Leave out what ended a thread that writes a log to a full disk: its next user says it."""
+    if not is_disk_full(arguments.exc_value):
+        threading.__excepthook__(arguments)
 
 
 def exit_with_error(error: Exception, command: str, arguments: Sequence[str]) -> None:
@@ -73,6 +80,9 @@ def explain(error: BaseException, command: str, arguments: Sequence[str]) -> str
         return f"{first_line(error)}; give {error.full_key}=... on the command line"
     if type(error).__name__ == "MisconfigurationException":  # Lightning's
         return f"trainer: {first_line(error)}"
+    if is_disk_full(error):
+        what = getattr(error, "filename", None) or "a file"
+        return f"{what} could not be written, no space is left: free some, or choose another folder"
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, ValueError | OSError) or type(error).__name__ == "TrainingDivergedError":

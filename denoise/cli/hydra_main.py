@@ -3,6 +3,7 @@
 import inspect
 import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from omegaconf import DictConfig
 
 from denoise.cli.check_types import check_types
 from denoise.cli.compose import CONFIGS
-from denoise.cli.errors import exit_with_error
+from denoise.cli.errors import exit_with_error, report_of_thread
 from denoise.cli.options_help import options_help
 from denoise.cli.overrides import hydra_arguments
 from denoise.cli.sweep_summary import remove_empty_sweep
@@ -54,6 +55,7 @@ def hydra_main(
     run = hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name=command)(job)
 
     def main() -> None:
+        threading.excepthook = report_of_thread
         # Errors come here, not to Hydra's printer; processes of this run know that we set it.
         os.environ |= {"HYDRA_FULL_ERROR": "1"} | ({} if traceback else {OWN: "1"})
         arguments = [argument for argument in sys.argv[1:] if argument not in HELP]

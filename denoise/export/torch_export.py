@@ -1,5 +1,6 @@
 """Trace a net into a torch.export program that takes images of any number and size."""
 
+import io
 import logging
 import warnings
 from collections.abc import Callable, Iterator
@@ -120,7 +121,10 @@ def smallest_size(program: ExportedProgram, net: Restormer, channels: int) -> in
 def write_pt2(program: ExportedProgram, path: Path) -> Run:
     """Write a program for torch.export.load, and return the one loaded from the file."""
     with quiet():
-        torch.export.save(program, path)
+        # Through memory: on a full disk torch's own writer ends the process.
+        buffer = io.BytesIO()
+        torch.export.save(program, buffer)
+        path.write_bytes(buffer.getvalue())
         return torch.export.load(path).module()
 
 

@@ -1,6 +1,5 @@
 """Write a picture with its alpha and metadata, in the format of its suffix."""
 
-import errno
 import io
 import os
 import secrets
@@ -12,6 +11,7 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from denoise.errors import is_disk_full
 from denoise.image_io import png, tiff
 from denoise.image_io.errors import ImageError
 from denoise.image_io.formats import FORMATS, SUFFIXES
@@ -81,7 +81,7 @@ def write_photo(photo: Photo, path: str | Path, *, overwrite: bool = False) -> l
             draft.unlink(missing_ok=True)
     except OSError as error:
         reason = error.strerror or " ".join(str(error).split())
-        full = "free space there or " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        full = "free space there or " if is_disk_full(error) else ""
         raise ImageError(
             f"{path} cannot be written ({reason}): {full}choose another folder"
         ) from error

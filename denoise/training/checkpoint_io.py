@@ -1,6 +1,5 @@
 """Writing of checkpoints so that a kill or a full disk leaves the last good one."""
 
-import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -8,6 +7,8 @@ from typing import Any
 
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+from denoise.errors import is_disk_full
 
 
 class DiskFullError(OSError):
@@ -41,9 +42,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         except (OSError, RuntimeError) as error:
             with suppress(OSError):
                 draft.unlink()
-            full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-            # torch's writer of archives says only that it failed
-            if full or (isinstance(error, RuntimeError) and "file" in str(error)):
+            if is_disk_full(error):
                 raise DiskFullError(
                     f"{path}: no space left to write it; the checkpoint before it is kept: free "
                     "some and go on with resume=auto"

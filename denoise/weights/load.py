@@ -14,7 +14,7 @@ from denoise.weights.migrate import migrate
 from denoise.weights.published_restormer import is_published, published_model
 from denoise.weights.read import CheckpointError, read_weights
 from denoise.weights.released import find_model
-from denoise.weights.validate import build_validated
+from denoise.weights.validate import build_validated, check_extent
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"  # of an exported folder
 
@@ -107,9 +107,10 @@ def _is_checkpoint(contents: Any) -> bool:
 
 def _migrate(config: Config, path: str | Path) -> Config:
     try:
+        check_extent(config)
         return migrate(config)
-    except RecursionError as error:
-        raise CheckpointError(f"{path}: its config is nested too deeply") from error
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
 
 
 def _sha256(path: Path) -> str:

@@ -12,6 +12,7 @@ from denoise.weights.read import CheckpointError
 
 # Prefixes that a config inside a file may name: parts of a network, nothing that acts.
 PARTS = ("denoise.attention.", "denoise.backbone.", "denoise.feedforward.", "denoise.norm.")
+MAX_DEPTH, MAX_NODES = 40, 100_000  # of a config
 MAX_BUFFER_ELEMENTS = 2**26  # of all buffers of a net together
 
 
@@ -53,6 +54,26 @@ def build_validated(config: dict[str, Any], state: dict[str, Tensor], size: int)
     net = instantiate(config, _convert_="all")
     net.load_state_dict(state)
     return net
+
+
+def check_extent(config: Any) -> None:
+    """Refuse a config that is deeper or larger than any of a training.
+
+    A pickle can hold one part many times, and so name more than memory holds.
+
+    Raises:
+        CheckpointError: if it is.
+    """
+    level, count = [config], 0
+    for _ in range(MAX_DEPTH):
+        parts = [node.values() if isinstance(node, Mapping) else node for node in level]
+        count += sum(map(len, parts))
+        if count > MAX_NODES:
+            break
+        level = [v for part in parts for v in part if isinstance(v, Mapping | list | tuple)]
+        if not level:
+            return
+    raise CheckpointError("its config is nested too deeply, or has too many parts")
 
 
 def check_targets(node: Any) -> None:

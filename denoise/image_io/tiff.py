@@ -1,7 +1,6 @@
 """Whole TIFF files: pages of 8 or 16 bits or floating point, their alpha and metadata."""
 
 import io
-import struct
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cache
@@ -13,7 +12,7 @@ import tifffile
 from PIL import Image
 
 from denoise.image_io import metadata
-from denoise.image_io.directories import OverlapError, check_directories
+from denoise.image_io.directories import OverlapError, check_directories, count_pages
 from denoise.image_io.formats import open_image
 from denoise.image_io.photo import Photo
 from denoise.image_io.pixels import (
@@ -74,15 +73,12 @@ def _find_pages(tiff: tifffile.TiffFile, warnings: list[str]) -> dict[int, tifff
     """Return the pages that are neither previews nor masks, by their number in the file.
 
     Raises:
-        ValueError: If a page is damaged: tifffile would leave out all from there on.
+        ValueError: If a page is damaged.
     """
-    pages = [page for page in tiff.pages if isinstance(page, tifffile.TiffPage)]
-    file = tiff.filehandle
-    file.seek(pages[-1].offset)
-    (tags,) = struct.unpack(tiff.tiff.tagnoformat, file.read(tiff.tiff.tagnosize))
-    file.seek(tags * tiff.tiff.tagsize, 1)
-    if any(file.read(tiff.tiff.offsetsize)):
-        raise ValueError(f"page {len(pages) + 1} is damaged")
+    # tifffile leaves out all pages from a damaged one on, and goes round where one leads back.
+    count = count_pages(tiff.filehandle)
+    found = [tiff.pages[index] for index in range(count)]
+    pages = [page for page in found if isinstance(page, tifffile.TiffPage)]
     whole = {i: page for i, page in enumerate(pages) if not page.subfiletype & 0b101}
     if 0 < len(whole) < len(pages):
         warnings.append("Previews and masks in the TIFF are left out.")

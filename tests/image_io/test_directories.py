@@ -4,7 +4,7 @@ import struct
 import pytest
 from PIL import Image
 
-from denoise.image_io.directories import OverlapError, check_directories
+from denoise.image_io.directories import OverlapError, check_directories, count_pages
 
 
 def directory(entries, order="<", big=False, extra=b""):
@@ -60,3 +60,22 @@ def test_what_pillow_writes_is_accepted():
     exif.get_ifd(0x8769)[0x927C] = bytes(3000)
     exif.get_ifd(0x8825)[2] = (47.0, 30.0, 15.5)
     check_directories(io.BytesIO(exif.tobytes()[6:]))
+
+
+def test_pages_are_counted_and_loops_refused():
+    file = directory([])
+    assert count_pages(file) == 1
+    second = file.seek(0, 2)
+    file.seek(10)
+    file.write(struct.pack("<I", second))
+    file.seek(second)
+    file.write(struct.pack("<HI", 0, 0))
+    assert count_pages(file) == 2
+    file.seek(second + 2)
+    file.write(struct.pack("<I", 8))
+    with pytest.raises(ValueError, match="page 3 is damaged"):
+        count_pages(file)
+    file.seek(second + 2)
+    file.write(struct.pack("<I", 10**6))
+    with pytest.raises(ValueError, match="page 3 is damaged"):
+        count_pages(file)

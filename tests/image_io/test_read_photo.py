@@ -56,7 +56,7 @@ def test_a_tiff_cut_between_pages_is_not_a_shorter_tiff(tmp_path):
 def test_a_tiff_cut_before_its_first_page_is_damaged(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", noise(1, "u2")[..., 0])
     (tmp_path / "a.tif").write_bytes((tmp_path / "a.tif").read_bytes()[:8])
-    with pytest.raises(ImageError, match=r"cannot be read \(the file is damaged\): give a whole"):
+    with pytest.raises(ImageError, match=r"cannot be read \(page 1 is damaged\): give a whole"):
         read_photo(tmp_path / "a.tif")
 
 

@@ -295,3 +295,19 @@ def test_tags_of_pages_that_share_their_bytes_are_refused(tmp_path):
     (tmp_path / "a.tif").write_bytes(bytes(content))
     with pytest.raises(ImageError, match=r"its tags claim \d+ bytes of \d+"):
         read_photo(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("back", [0, 1, 149])
+def test_pages_that_lead_back_are_refused(tmp_path, back):
+    """To the first page, to themselves, or between: tifffile goes round for ever."""
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for _ in range(150):
+            writer.write(noise(1)[..., 0], photometric="minisblack", metadata=None)
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        offsets = [page.offset for page in tiff.pages]
+        end = offsets[-1] + 2 + 12 * len(tiff.pages[-1].tags)
+    struct.pack_into("<I", content, end, offsets[back])
+    (tmp_path / "a.tif").write_bytes(bytes(content))
+    with pytest.raises(ImageError, match="page 151 is damaged"):
+        read_photo(tmp_path / "a.tif")

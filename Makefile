@@ -1,7 +1,7 @@
 # Everyday words; each sets up the virtual environment by itself.
 PYTHON ?= python3
 VENV ?= .venv
-RUN = $(VENV)/bin/python
+RUN = $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 # A process a core, each of one thread: torch's threads would wait for one another.
 PYTEST = OMP_NUM_THREADS=1 $(RUN) -m pytest --numprocesses auto
 

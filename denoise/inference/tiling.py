@@ -243,7 +243,7 @@ def seam_energy(image: Tensor, tiles: Sequence[Tile]) -> float:
         top, bottom, left, right = tile.output
         for region, line in ((image[..., left:right], top), (image[..., top:bottom, :].mT, left)):
             if 8 <= line <= region.shape[-2] - 8:
-                steps = region[..., line - 8 : line + 8, :].double().diff(dim=-2).square()
+                steps = region[..., line - 8 : line + 8, :].cpu().double().diff(dim=-2).square()
                 steps = steps.sum(dim=(0, 1, 3))
                 at += steps[[6, 7, 8]].mean().item()
                 beside += steps[[0, 1, 13, 14]].mean().item()

@@ -4,7 +4,6 @@ Workers share a folder. Each run is locked while it is made; the lock belongs to
 process too, so that one that outlives its worker is not started twice.
 """
 
-import fcntl
 import os
 import signal
 import subprocess
@@ -14,6 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+try:
+    import fcntl
+except ImportError:  # on Windows, where a folder has one worker
+    fcntl = None  # type: ignore[assignment]
 
 from denoise.results.record import NAME
 from denoise.study.runs import Planner, Progress, Run
@@ -134,7 +138,7 @@ class Worker:
         with (folder / "output.txt").open("ab") as output:
             child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                env=os.environ | threads, pass_fds=[lock],
+                env=os.environ | threads, pass_fds=[lock] if fcntl else (),
             )  # fmt: skip
             try:
                 code = child.wait()
@@ -191,7 +195,8 @@ def _lock(folder: Path) -> Iterator[int | None]:
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if fcntl:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield None
             return

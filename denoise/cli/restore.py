@@ -1,6 +1,7 @@
 """Restore pictures: denoise restore checkpoint=PATH input=photo.jpg output=clean.png."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -12,7 +13,8 @@ from denoise.errors import first_line, is_out_of_memory
 from denoise.image_io.errors import ImageError
 from denoise.image_io.read import read_photo
 from denoise.image_io.write import check_target, write_photo
-from denoise.inference.batch import pair_paths, restore_photo
+from denoise.inference.batch import Batch, pair_paths, restore_photo
+from denoise.inference.done import digest, made_with, note
 from denoise.inference.memory import memory_budget, parse_memory
 from denoise.inference.restorer import Restorer
 from denoise.malloc import tune_malloc
@@ -26,13 +28,12 @@ def main(config: DictConfig) -> None:
     """Restore one picture or many; list those that fail at the end."""
     tune_malloc(large=False)  # memory is limited here, and malloc would keep fragments
     batch = pair_paths(str(config.input), Path(config.output), overwrite=config.overwrite)
-    if batch.done:
-        total = batch.done + len(batch.pairs)
-        echo(
-            f"{batch.done} of {total} pictures are in {config.output} already and stay as they "
-            "are, whichever model made them: overwrite=true restores them again"
-        )
     restorer, takes_sigma = load_restorer(config)
+    options = {name: config[name] for name in ("sigma", "strength", "ensemble", "tiles")}
+    model = digest(restorer.net, options | {"bf16": restorer.autocast})
+    folder = Path(config.output)
+    if batch.done:
+        echo(*_done_already(batch, folder, model))
     failed = []
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[speed]}"))
     with Progress(*columns, TimeRemainingColumn(), transient=True) as bar:
@@ -52,6 +53,8 @@ def main(config: DictConfig) -> None:
                     photo, restorer, config.sigma, takes_sigma=takes_sigma, advance=advance
                 )
                 lines += write_photo(clean, target, overwrite=config.overwrite)
+                if folder in target.parents:
+                    note(folder, target, model)
                 echo(f"{source} -> {target}", *(f"    {line}" for line in lines))
             except Exception as error:  # one picture takes no other along
                 failed.append(_reason(source, error))
@@ -61,6 +64,19 @@ def main(config: DictConfig) -> None:
         also = f" and {len(batch.unreadable)} of the folders" if batch.unreadable else ""
         reasons = "\n  ".join([*failed, *batch.unreadable])
         sys.exit(f"error: {len(failed)} of {len(batch.pairs)} pictures{also} failed:\n  {reasons}")
+
+
+def _done_already(batch: Batch, folder: Path, model: str) -> Iterator[str]:
+    """Yield lines on the pictures that are left as they are."""
+    total, notes = len(batch.done) + len(batch.pairs), made_with(folder)
+    same = sum(notes.get(picture) == model for picture in batch.done)
+    if same:
+        yield f"{same} of {total} pictures are done already, by this model with these options"
+    if others := len(batch.done) - same:
+        yield (
+            f"{others} of {total} pictures are in {folder} already, but not by this model with "
+            "these options, and stay as they are: overwrite=true restores them again"
+        )
 
 
 def _reason(source: Path, error: Exception) -> str:

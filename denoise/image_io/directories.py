@@ -20,7 +20,7 @@ class _Layout(NamedTuple):
 
     length: int
     order: str
-    count: str
+    number: str
     tag: str
     offset: str
     tag_size: int
@@ -95,12 +95,12 @@ def _layout(file: IO[bytes]) -> _Layout:
 
 def _read(file: IO[bytes], offset: int, layout: _Layout) -> tuple[bytes, int]:
     """Return the tags of a directory, and the offset of the next; 0 where it is the last."""
-    count_size, offset_size = (struct.calcsize(f"<{f}") for f in (layout.count, layout.offset))
+    count_size, offset_size = (struct.calcsize(f"<{f}") for f in (layout.number, layout.offset))
     if offset < layout.length:
         file.seek(offset)
         head = file.read(count_size)
         if len(head) == count_size:
-            (count,) = struct.unpack(layout.order + layout.count, head)
+            (count,) = struct.unpack(layout.order + layout.number, head)
             size = count * layout.tag_size
             tags = file.read(size) if size <= layout.length else b""
             if len(tags) == size:

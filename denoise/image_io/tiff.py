@@ -38,7 +38,7 @@ def decode(path: Path, file: IO[bytes], max_pixels: int, memory: float) -> Photo
     """
     photo = Photo([], [], format="TIFF")
     with tifffile.TiffFile(file) as opened, ExitStack() as stack:
-        pages = _find_pages(opened, photo.warnings)
+        pages = _find_pages(opened, file, photo.warnings)
         total = sum(page.imagelength * page.imagewidth for page in pages.values())
         size = sum(page.nbytes for page in pages.values())
         if total > max_pixels or size > _MAX_BYTES * max_pixels:
@@ -69,14 +69,16 @@ def _are_channels(tiff: tifffile.TiffFile, pages: int) -> bool:
     return series is not None and pages > 1 and series.axes == "CYX" and series.shape[0] == pages
 
 
-def _find_pages(tiff: tifffile.TiffFile, warnings: list[str]) -> dict[int, tifffile.TiffPage]:
+def _find_pages(
+    tiff: tifffile.TiffFile, file: IO[bytes], warnings: list[str]
+) -> dict[int, tifffile.TiffPage]:
     """Return the pages that are neither previews nor masks, by their number in the file.
 
     Raises:
         ValueError: If a page is damaged.
     """
     # tifffile leaves out all pages from a damaged one on, and goes round where one leads back.
-    count = count_pages(tiff.filehandle)
+    count = count_pages(file)
     found = [tiff.pages[index] for index in range(count)]
     pages = [page for page in found if isinstance(page, tifffile.TiffPage)]
     whole = {i: page for i, page in enumerate(pages) if not page.subfiletype & 0b101}

@@ -28,12 +28,12 @@ class Batch(NamedTuple):
 
     Args:
         pairs: input and output of each.
-        done: number of outputs that exist already.
+        done: outputs that exist already.
         unreadable: a sentence for the user on each folder that cannot be read.
     """
 
     pairs: list[tuple[Path, Path]]
-    done: int
+    done: list[Path]
     unreadable: list[str]
 
 
@@ -54,7 +54,7 @@ def pair_paths(source: str, target: Path, *, overwrite: bool) -> Batch:
     folder = os.path.isdir(source)
     if os.path.isfile(source) or not (folder or glob.has_magic(source)):
         path = target / Path(source).name if os.path.isdir(target) else target
-        return Batch([(Path(source), path)], 0, [])
+        return Batch([(Path(source), path)], [], [])
     if target.suffix.lower() in SUFFIXES:
         raise ValueError(f"output={target} is one picture, but input={source} may be several")
     root, found, unreadable = find_pictures(source)
@@ -67,8 +67,9 @@ def pair_paths(source: str, target: Path, *, overwrite: bool) -> Batch:
         none = f"input={source} holds no {', '.join(sorted(SUFFIXES))} files"
         raise ValueError("; ".join(unreadable) or none)
     pairs = [(path, target / path.relative_to(root)) for path in found]
-    left = [pair for pair in pairs if overwrite or not os.path.exists(pair[1])]
-    return Batch(left, len(pairs) - len(left), unreadable)
+    done = [] if overwrite else [path for _, path in pairs if os.path.exists(path)]
+    existing = set(done)
+    return Batch([pair for pair in pairs if pair[1] not in existing], done, unreadable)
 
 
 def find_pictures(source: str) -> tuple[Path, list[Path], list[str]]:

@@ -130,15 +130,43 @@ def test_a_folder_goes_on_past_bad_files_and_resumes(restore, photo, tmp_path, c
         restore("input=in", "output=out")
     assert "2 of 5 pictures failed" in str(end.value)
     assert "empty.png" in str(end.value)
-    found = sorted(str(p.relative_to(tmp_path)) for p in (tmp_path / "out").rglob("*.*"))
+    found = sorted(str(p.relative_to(tmp_path)) for p in (tmp_path / "out").rglob("*.png"))
     assert found == ["out/a.png", "out/deep/b.png", "out/z.png"]
     stamp = os.stat(tmp_path / "out/a.png").st_mtime_ns
     (tmp_path / "out/z.png").unlink()
     with pytest.raises(SystemExit, match="2 of 3 pictures failed"):
         restore("input=in", "output=out")
-    assert "2 of 5 pictures are in" in capfd.readouterr().out
+    assert "2 of 5 pictures are done already" in capfd.readouterr().out
     assert (tmp_path / "out/z.png").exists()
     assert os.stat(tmp_path / "out/a.png").st_mtime_ns == stamp
+
+
+def test_what_another_model_or_option_made_is_told(restore, photo, tmp_path, capfd):
+    save(tmp_path / "a.ckpt", plain(*TINY))
+    (tmp_path / "in").mkdir()
+    for name in ("1.png", "2.png"):
+        (tmp_path / "in" / name).write_bytes(photo.read_bytes())
+    restore("input=in", "output=out")
+    (tmp_path / "out" / "2.png").unlink()
+    capfd.readouterr()
+
+    restore("input=in", "output=out")
+    assert "1 of 2 pictures are done already, by this model" in capfd.readouterr().out
+    restore("input=in", "output=out", "strength=0.5")
+    told = "2 of 2 pictures are in out already, but not by this model with these options"
+    assert told in capfd.readouterr().out
+    save(tmp_path / "a.ckpt", plain(*TINY, "attention=swin"))
+    before = (tmp_path / "out" / "1.png").stat().st_mtime_ns
+    restore("input=in", "output=out")
+    out = capfd.readouterr().out
+    assert told in out
+    assert "overwrite=true" in out
+    assert (tmp_path / "out" / "1.png").stat().st_mtime_ns == before
+    restore("input=in", "output=out", "overwrite=true")
+    assert (tmp_path / "out" / "1.png").stat().st_mtime_ns > before
+    capfd.readouterr()
+    restore("input=in", "output=out")
+    assert "2 of 2 pictures are done already, by this model" in capfd.readouterr().out
 
 
 def test_pictures_of_one_name_keep_their_folders(restore, photo, tmp_path, capfd):
@@ -151,7 +179,7 @@ def test_pictures_of_one_name_keep_their_folders(restore, photo, tmp_path, capfd
     for _ in range(2):
         restore("input=??/*.png", "output=zo")
         restore("input=d?/**/**/x.png", "output=zo")
-    assert "2 of 2 pictures are in" in capfd.readouterr().out
+    assert "2 of 2 pictures are done already" in capfd.readouterr().out
     found = sorted(str(p.relative_to(tmp_path / "zo")) for p in (tmp_path / "zo").rglob("*.png"))
     assert found == ["da/x.png", "db/x.png", "old.png"]
     for shift, name in enumerate(names[:2]):
@@ -258,4 +286,4 @@ def test_a_picture_that_fails_for_any_reason_takes_no_other_along(restore, tmp_p
     assert "2 of 3 pictures failed" in text
     assert "a.png: KeyError: 'channels'" in text
     assert "b.png: out of memory: lower memory" in text
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["c.png"]
+    assert [path.name for path in (tmp_path / "out").glob("*.png")] == ["c.png"]

@@ -39,7 +39,7 @@ def test_a_folder_keeps_paths_and_leaves_out_outputs_and_what_is_done(folder):
     (target / "a.png").touch()
     left = pair_paths("in", target, overwrite=False)
     assert left.pairs == found.pairs[1:]
-    assert left.done == 1
+    assert left.done == [target / "a.png"]
     assert pair_paths("in", target, overwrite=True) == found
 
 

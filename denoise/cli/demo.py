@@ -2,7 +2,11 @@
 
 import os
 import shutil
+import signal
+import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -19,35 +23,45 @@ from denoise.cli.device import choose_device
 from denoise.cli.hydra_main import hydra_main
 from denoise.data.crops import to_float
 from denoise.data.sets import Photographs
-from denoise.image_io.errors import ImageError
+from denoise.errors import first_line, is_out_of_memory
 from denoise.image_io.photo import Photo
 from denoise.image_io.read import read_photo
 from denoise.image_io.write import write_photo
-from denoise.inference.memory import parse_memory
+from denoise.inference.memory import memory_budget, parse_memory
 from denoise.inference.restorer import Restorer, format_report
 from denoise.malloc import tune_malloc
-from denoise.metrics import psnr, ssim
+from denoise.metrics import WINDOW, psnr, ssim
 from denoise.noise.estimation import estimate_sigma
 from denoise.results.tables import echo
 from denoise.weights.load import open_model
 from denoise.weights.released import find_model, released_models
 
 NONE = "none: clean my picture"
+NO_SSIM = f"too small for SSIM, which needs {WINDOW} pixels a side"
+PROBE = 128  # side in pixels of the picture by which the speed of a model is measured
 
 
 @hydra_main
 def main(config: DictConfig) -> None:
     """Serve the page until it is stopped."""
     tune_malloc()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the folder is removed
     with tempfile.TemporaryDirectory(prefix="denoise-demo-") as folder:
         # Gradio keeps uploads and results there, and serves nothing from elsewhere.
         os.environ |= {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False"}
         page = build(config, Path(folder))
+        ended = threading.Event()
+        cleaner = threading.Thread(target=_clean, args=(Path(folder), config.keep, ended))
+        cleaner.start()
         echo(f"http://{config.host}:{config.port}  (Ctrl-C ends it)")
-        page.launch(
-            server_name=config.host, server_port=config.port, share=False, quiet=True,
-            max_file_size=parse_memory(config.upload), footer_links=[],
-        )  # fmt: skip
+        try:
+            page.queue(max_size=config.queue, default_concurrency_limit=1).launch(
+                server_name=config.host, server_port=config.port, share=False, quiet=True,
+                max_file_size=parse_memory(config.upload), footer_links=[],
+            )  # fmt: skip
+        finally:
+            ended.set()
+            cleaner.join()
 
 
 def build(config: DictConfig, folder: Path) -> Any:
@@ -61,16 +75,7 @@ def build(config: DictConfig, folder: Path) -> Any:
         ValueError: without gradio, or without a model.
     """
     models = find_models(config.checkpoint)
-    device = choose_device(config.device)
-
-    @lru_cache(maxsize=1)
-    def load(name: str) -> tuple[Restorer, bool]:
-        net, trained = open_model(models[name])
-        model = trained["backbone"]
-        memory = parse_memory(config.memory)
-        restorer = Restorer(net.to(device), model["in_channels"], memory=memory)
-        return restorer, model["sigma_map"]
-
+    load = lru_cache(maxsize=1)(lambda name: Model(models[name], config))
     load(next(iter(models)))  # a model that cannot be opened is reported now
     try:
         import gradio
@@ -81,26 +86,94 @@ def build(config: DictConfig, folder: Path) -> Any:
         if path is None:
             raise gradio.Error("Drop a picture first.")
         try:
-            photo = read_photo(path, config.max_pixels)
-            restorer, takes_sigma = load(model)
-        except (ImageError, ValueError) as error:
-            raise gradio.Error(str(error).replace(f"{Path(path).parent}/", "")) from error
-        clean = photo.pages[0]
-        noisy = clean if noise == NONE else add_noise(clean, noise, sigma)
-        if takes_sigma and noise == NONE:
-            sigma = estimate_sigma(as_tensor(noisy)).item()
-        restored, report = restorer(noisy, sigma if takes_sigma else None)
-        lines = [format_report(report), *report.warnings]
-        if noise != NONE:
-            images = {"noisy": noisy, "restored": restored}
-            lines += [f"**{name}** {score(image, clean)}" for name, image in images.items()]
-        before, after = (
-            write_picture(folder, name, pixels)
-            for name, pixels in {"before": noisy, "after": restored}.items()
-        )
-        return (before, after), "<br>".join(lines), after
+            photo = read_photo(path, config.max_pixels, parse_memory(config.memory))
+            before, after, lines = restore_page(photo, load(model), noise, sigma, config.seconds)
+        except Exception as error:  # whatever it is, the next picture is not to suffer
+            reason = "out of memory" if is_out_of_memory(error) else first_line(error)
+            raise gradio.Error(reason.replace(f"{Path(path).parent}/", "")) from error
+        files = [write_picture(folder, "before", before), write_picture(folder, "after", after)]
+        return tuple(files), "<br>".join(lines), files[1]
 
     return _layout(gradio, run, list(models), photographs(folder))
+
+
+class Model:
+    """A model as the page uses it.
+
+    Args:
+        path: of its checkpoint.
+        config: of configs/demo.yaml.
+    """
+
+    def __init__(self, path: Path, config: DictConfig) -> None:
+        net, trained = open_model(path)
+        net = net.to(choose_device(config.device))
+        channels, self.takes_sigma = (trained["backbone"][k] for k in ("in_channels", "sigma_map"))
+        memory = memory_budget(parse_memory(config.memory), net, channels)
+        self.restorer = Restorer(net, channels, memory=memory)
+        probe = np.zeros((PROBE, PROBE, channels), np.float32)
+        begun = time.perf_counter()
+        self.restorer(probe, 25.0 if self.takes_sigma else None)
+        self.seconds_per_pixel = (time.perf_counter() - begun) / PROBE**2
+
+    def check_time(self, pixels: int, limit: float) -> None:
+        """Refuse a picture that would hold up all others.
+
+        Raises:
+            ValueError: if it takes longer than the limit in seconds.
+        """
+        seconds = pixels * self.seconds_per_pixel
+        if seconds > limit:
+            raise ValueError(
+                f"{pixels / 1e6:.1f} Mpx take about {seconds:.0f} s here, and {limit:g} s are "
+                "allowed: crop the picture, or use denoise restore"
+            )
+
+
+def restore_page(
+    photo: Photo, model: Model, noise: str, sigma: float, limit: float
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Restore the first page of a picture, after adding noise to it if asked.
+
+    Args:
+        photo: the picture.
+        model: restores it.
+        noise: an option of configs/noise, or NONE.
+        sigma: of the noise, in grey levels.
+        limit: seconds that it may take.
+
+    Returns:
+        The page before and after, and lines of Markdown.
+
+    Raises:
+        ValueError: if it would take longer.
+    """
+    clean = photo.pages[0]
+    model.check_time(clean.shape[0] * clean.shape[1], limit)
+    noisy = clean if noise == NONE else add_noise(clean, noise, sigma)
+    if model.takes_sigma and noise == NONE:
+        sigma = estimate_sigma(as_tensor(noisy)).item()
+    restored, report = model.restorer(noisy, sigma if model.takes_sigma else None)
+    lines = [format_report(report), *report.warnings]
+    if len(photo.pages) > 1:
+        lines.insert(0, f"page 1 of {len(photo.pages)}")
+    if noise != NONE:
+        images = {"noisy": noisy, "restored": restored}
+        lines += [f"**{name}** {score(image, clean)}" for name, image in images.items()]
+    return noisy, restored, lines
+
+
+def _clean(folder: Path, keep: float, ended: threading.Event) -> None:
+    """Remove what visitors left, until the page is stopped."""
+    while not ended.wait(min(keep, 30)):
+        remove_old(folder, keep)
+
+
+def remove_old(folder: Path, keep: float) -> None:
+    """Remove the folders of uploads and results in a folder that are older than so many seconds."""
+    for path in folder.iterdir():
+        if path.is_dir() and time.time() - path.stat().st_mtime > keep:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _layout(gradio: Any, run: Callable[..., tuple], models: list[str], examples: list[str]) -> Any:
@@ -113,12 +186,15 @@ def _layout(gradio: Any, run: Callable[..., tuple], models: list[str], examples:
                 noise = gradio.Dropdown([NONE, *options("noise")], value="gaussian", label="noise")
                 sigma = gradio.Slider(0, 75, 25, step=1, label="sigma, in grey levels of 255")
                 model = gradio.Dropdown(models, value=models[0], label="model")
-                button = gradio.Button("Denoise", variant="primary")
+                button = gradio.Button("Denoise", variant="primary", interactive=False)
                 gradio.Examples(examples, picture, label="photographs")
             with gradio.Column(scale=2):
                 slider = gradio.ImageSlider(label="before | after", height=560, type="filepath")
                 report_text = gradio.Markdown()
                 saved = gradio.File(label="download")
+        # Clickable once the upload has ended.
+        ready = {"inputs": picture, "outputs": button, "queue": False, "show_progress": "hidden"}
+        picture.change(lambda path: gradio.Button(interactive=path is not None), **ready)
         button.click(run, [picture, noise, sigma, model], [slider, report_text, saved])
     return page
 
@@ -156,7 +232,8 @@ def add_noise(pixels: np.ndarray, noise: str, sigma: float) -> np.ndarray:
 def score(image: np.ndarray, clean: np.ndarray) -> str:
     """Return PSNR and SSIM of an image as text."""
     pair = as_tensor(image), as_tensor(clean)
-    return f"{psnr(*pair).item():.2f} dB, SSIM {ssim(*pair).item():.4f}"
+    similarity = f"SSIM {ssim(*pair).item():.4f}" if min(clean.shape[:2]) >= WINDOW else NO_SSIM
+    return f"{psnr(*pair).item():.2f} dB, {similarity}"
 
 
 def write_picture(folder: Path, name: str, pixels: np.ndarray) -> str:

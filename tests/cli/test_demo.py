@@ -1,5 +1,6 @@
 """The page: what it is made of, and a visit with a browser."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,7 +14,17 @@ from harness import ROOT, options
 from runs import plain, save
 from skimage.data import chelsea
 
-from denoise.cli.demo import add_noise, find_models, photographs
+from denoise.cli.compose import compose_config
+from denoise.cli.demo import (
+    NONE,
+    Model,
+    add_noise,
+    find_models,
+    photographs,
+    remove_old,
+    restore_page,
+)
+from denoise.image_io.photo import Photo
 from denoise.image_io.read import read_photo
 from denoise.weights.released import released_models
 
@@ -58,6 +69,99 @@ def test_a_missing_model_is_told_in_a_line(command):
         command("demo", "checkpoint=nothing.ckpt")
 
 
+def page_config(*words):
+    return compose_config(*words, name="demo")
+
+
+def photo_of(pixels, pages=1):
+    return Photo([pixels] * pages, [None] * pages)
+
+
+def test_a_picture_is_restored_and_scored():
+    model = Model(find_models("color")["color"], page_config())
+    clean = chelsea()[:96, :96]
+    noisy, restored, lines = restore_page(photo_of(clean, 3), model, "gaussian", 25.0, 60)
+    assert lines[0] == "page 1 of 3"
+    values = [float(line.split()[1]) for line in lines if " dB, SSIM " in line]
+    assert values[1] > values[0] + 5
+    assert noisy.shape == restored.shape == clean.shape
+    same, _, lines = restore_page(photo_of(clean), model, NONE, 25.0, 60)
+    assert np.array_equal(same, clean)
+    assert not any("dB" in line for line in lines)
+
+
+def test_a_picture_smaller_than_the_window_of_ssim():
+    model = Model(find_models("grey")["grey"], page_config())
+    clean = chelsea()[:8, :9]
+    _, _, lines = restore_page(photo_of(clean), model, "gaussian", 25.0, 60)
+    assert sum("too small for SSIM, which needs 11 pixels" in line for line in lines) == 2
+
+
+def test_a_picture_that_takes_too_long_is_refused_before_it_is_begun():
+    model = Model(find_models("color")["color"], page_config())
+    pixels = np.broadcast_to(np.uint8(0), (4000, 6000, 3))
+    with pytest.raises(ValueError, match=r"24\.0 Mpx take about \d+ s here, and 1 s are allowed"):
+        restore_page(photo_of(pixels), model, NONE, 25.0, 1)
+
+
+def test_memory_is_that_of_the_process():
+    with pytest.raises(ValueError, match="but the program alone takes"):
+        Model(find_models("color")["color"], page_config("memory=50MiB"))
+
+
+def test_what_visitors_left_is_removed(tmp_path):
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "upload.png").touch()
+    (tmp_path / "chelsea.png").touch()
+    for path in (tmp_path / "old", tmp_path / "chelsea.png"):
+        os.utime(path, (time.time() - 700,) * 2)
+    remove_old(tmp_path, 600)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["chelsea.png", "new"]
+
+
+def test_the_button_waits_for_the_picture(tmp_path):
+    pytest.importorskip("gradio")
+    code = (
+        "import json, pathlib; from denoise.cli.demo import build, compose_config\n"
+        "page = build(compose_config(name='demo'), pathlib.Path())\n"
+        "print(json.dumps([page.config['components'], page.config['dependencies']], default=str))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(  # gradio leaves an event loop open in the process
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    components, dependencies = json.loads(done.stdout)
+    (button,) = (c for c in components if c["props"].get("value") == "Denoise")
+    assert button["props"]["interactive"] is False
+    changes = [one for one in dependencies if button["id"] in one["outputs"]]
+    assert [target[1] for one in changes for target in one["targets"]] == ["change"]
+
+
+@pytest.mark.slow
+def test_sigterm_removes_uploads_and_results(tmp_path):
+    pytest.importorskip("gradio")
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    port = 7961 + os.getpid() % 100
+    command = [sys.executable, ROOT / "scripts/demo.py", "checkpoint=grey", f"port={port}"]
+    server = subprocess.Popen(command, cwd=tmp_path, env=environment)
+    wait_for(f"http://127.0.0.1:{port}", server)
+    assert list(tmp_path.glob("denoise-demo-*/chelsea.png"))
+    server.terminate()
+    assert server.wait(60) == 143
+    assert not list(tmp_path.glob("denoise-demo-*"))
+
+
+def wait_for(address, server):
+    for _ in range(120):
+        try:
+            urllib.request.urlopen(address, timeout=5)
+            break
+        except OSError:
+            assert server.poll() is None
+            time.sleep(1)
+
+
 @pytest.mark.browser
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
@@ -69,13 +173,7 @@ def test_a_visit(tmp_path):
     server = subprocess.Popen(script, cwd=tmp_path)
     try:
         address = f"http://127.0.0.1:{port}"
-        for _ in range(120):
-            try:
-                urllib.request.urlopen(address, timeout=5)
-                break
-            except OSError:
-                assert server.poll() is None
-                time.sleep(1)
+        wait_for(address, server)
         with playwright.sync_playwright() as play:
             arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
             browser = play.chromium.launch(executable_path=CHROMIUM, args=arguments)

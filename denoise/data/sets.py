@@ -61,13 +61,11 @@ class ImageSet:
         self.noisy = None if noisy is None else list(noisy)
         self.channels = channels
         self.skipped = [str(file) for file in skipped]
-        if skipped:
+        for error in skipped.values():
+            logging.getLogger("denoise").warning("skipped: %s", error)
+        if skipped and not names:
             first = next(iter(skipped.values()))
-            total = len(names) + len(skipped)
-            summary = f"skipped {len(skipped)} of {total} images, the first: {first}"
-            if not names:
-                raise ValueError(summary)
-            logging.getLogger("denoise").warning(summary)
+            raise ValueError(f"none of {len(skipped)} images can be used, the first: {first}")
 
     def __len__(self) -> int:
         return len(self.names)

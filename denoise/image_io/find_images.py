@@ -1,5 +1,6 @@
 """Find the image files of a folder."""
 
+import glob
 import os
 import re
 from collections.abc import Callable
@@ -22,6 +23,9 @@ def find_images(folder: Path, public: str) -> dict[str, Path]:
     """
     folder = folder.expanduser()
     if not folder.is_dir():
+        if folder.is_file() or glob.has_magic(str(folder)):
+            what = "a file" if folder.is_file() else "a pattern"
+            raise ValueError(f"{folder} is {what}: give the folder that holds the images")
         fetch = f", or, if it is a public set, get it with `denoise fetch-data {public}`"
         raise ValueError(
             f"no folder {folder}: say where your images are with data_dir=...{fetch * bool(public)}"

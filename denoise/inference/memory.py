@@ -41,6 +41,12 @@ def parse_memory(text: Any) -> int:
     return int(float(found[1]) * units[found[2].lower()])
 
 
+def format_memory(size: int) -> str:
+    """Return bytes in the largest unit in which they are a whole number."""
+    unit = max((unit for unit in UNITS if size % UNITS[unit] == 0), key=UNITS.__getitem__)
+    return f"{size // UNITS[unit]}{unit}"
+
+
 def peak_rss() -> int:
     """Return the peak resident bytes of this process, assumed on Windows."""
     try:
@@ -64,7 +70,7 @@ def memory_budget(memory: int, net: nn.Module, channels: int) -> int:
     left = memory - peak_rss()
     if left <= 0:
         raise ValueError(
-            f"memory={memory / 2**20:.0f}MiB, but the program alone takes "
+            f"memory={format_memory(memory)}, but the program alone takes "
             f"{peak_rss() / 2**20:.0f} MiB: give more, as memory=2GiB"
         )
     return left

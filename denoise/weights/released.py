@@ -13,5 +13,13 @@ def released_models() -> list[str]:
 
 
 def find_model(path: str | Path) -> Path:
-    """Return the folder of a released model where `path` is its name, else the path itself."""
+    """Return the folder of a released model where `path` is its name, else the path itself.
+
+    Raises:
+        ValueError: If it is empty.
+    """
+    if not str(path).strip():
+        raise ValueError(
+            f"no checkpoint is named: give a path, or one of {', '.join(released_models())}"
+        )
     return FOLDER / str(path) if str(path) in released_models() else Path(path)

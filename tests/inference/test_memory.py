@@ -11,6 +11,7 @@ from denoise.inference.memory import (
     PeakMemory,
     choose_tile_size,
     fit_peak_memory,
+    format_memory,
     memory_budget,
     parse_memory,
     peak_of,
@@ -195,3 +196,8 @@ def test_the_line_on_a_gpu(attention):
     net = backbone(f"attention={attention}")
     line = fit(net, device="cuda")
     assert LOWEST <= line(512, 640) / taken(net, 512, 640, device="cuda") <= 1.35
+
+
+@pytest.mark.parametrize("text", ["10MB", "2GiB", "900MiB", "1500kB", "7B", "3TB", "1TiB"])
+def test_a_size_is_written_as_it_was_given(text):
+    assert format_memory(parse_memory(text)) == text

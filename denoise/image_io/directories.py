@@ -49,12 +49,12 @@ def check_directories(file: IO[bytes], starts: Sequence[int] = ()) -> None:
         seen.add(offset)
         tags = _read(file, offset, layout)[0]
         for position in range(0, len(tags), layout.tag_size):
-            code, kind, number = struct.unpack_from(layout.order + layout.tag, tags, position)
-            size = number * _SIZES.get(kind, 0)
+            code, data_type, number = struct.unpack_from(layout.order + layout.tag, tags, position)
+            size = number * _SIZES.get(data_type, 0)
             claimed += size if size > inline else 0
-            if code in SUB_DIRECTORIES and kind in _POINTERS and number == 1:
+            if code in SUB_DIRECTORIES and data_type in _POINTERS and number == 1:
                 value = position + layout.tag_size - inline
-                waiting += struct.unpack_from(layout.order + _POINTERS[kind], tags, value)
+                waiting += struct.unpack_from(layout.order + _POINTERS[data_type], tags, value)
         if claimed > layout.length:
             raise OverlapError(f"{claimed} bytes of {layout.length}")
 

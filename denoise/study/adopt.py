@@ -51,8 +51,8 @@ def adopt(published: Path, store: Store) -> int:
             csv.parent.mkdir(exist_ok=True)
             write_csv(csv, [{"step": p.step - 1, "val/psnr": p.psnr} for p in points.itertuples()])
         content = {
-            "training": {name: row[name] for name in TRAINING},
-            "model": {name: row[name] for name in MODEL},
+            "training": {name: row[name] for name in TRAINING if name in row},
+            "model": {name: row[name] for name in MODEL if name in row},
             "environment": {"git": row["git"]},
             "adopted": str(published),
         }

@@ -70,6 +70,9 @@ class Worker:
 
         Returns:
             Number of runs that this worker made.
+
+        Raises:
+            ValueError: If a run fails before any has succeeded: all would, as without images.
         """
         count = 0
         while limit is None or count < limit:
@@ -119,6 +122,8 @@ class Worker:
             if self._is_analysed(run, self.progress()):
                 self.store.save_scores(run, self.score(run, best))
         except Exception as error:  # of one run: a row of the table, not the end of the study
+            if all(value is None for value in self.progress().validation.values()):
+                raise ValueError(f"the first run failed, so the study ends: {error}") from error
             self.store.fail(run, f"{type(error).__name__}: {error}")
             self.say(f"  failed: {error}")
             return

@@ -1,58 +1,15 @@
 """The execution of runs, with a training of milliseconds in place of the real one."""
 
 import fcntl
-import sys
 import threading
 
 import pytest
 import torch
-from tiny_study import options
+from tiny_study import runs_of, worker
 
 from denoise.study import execute
-from denoise.study.declaration import declare
-from denoise.study.execute import Worker, finished
-from denoise.study.runs import Planner
-from denoise.study.store import CONSTANT, LAST, Store
-
-# Writes what denoise train leaves; fails for cbam.
-TRAINING = """
-import json, pathlib, sys
-options = dict(word.partition("=")[::2] for word in sys.argv[1:])
-folder = pathlib.Path(options["hydra.run.dir"])
-print("resumed from", options.get("resume"))
-if "told_to_end" in options:
-    sys.exit(143)
-if options["attention"] == "cbam":
-    sys.exit("error: out of memory")
-(folder / "checkpoints").mkdir(exist_ok=True)
-for name in ("best", "last", "constant"):
-    (folder / "checkpoints" / f"{name}.ckpt").write_text(name)
-training = {"steps": int(options["trainer.max_steps"]), "seconds": 0.5, "val_psnr": 30.0}
-results = {"training": training, "model": {}, "environment": {"git": None}}
-(folder / "results.json").write_text(json.dumps(results))
-"""
-
-
-def worker(folder, said=None, **changes):
-    study = declare(options(**changes))
-    script = folder / "training.py"
-    script.write_text(TRAINING)
-
-    def score(run, checkpoint):
-        assert checkpoint.read_text() == "best"
-        row = {"set": "photographs", "image": "cat", "sigma": 25.0, "draw": 0, "ssim": 0.8,
-               "seconds": 0.1, "pixels": 1024}  # fmt: skip
-        return [row | {"psnr": 30.0 + len(run.arm.name) / 10}]
-
-    planner = Planner(study, lambda overrides: {"of": list(overrides)}, {})
-    return Worker(
-        planner, Store(folder / "out"), score, threads=1, options=["data_dir=here"],
-        say=(said if said is not None else []).append, train=[sys.executable, str(script)],
-    )  # fmt: skip
-
-
-def runs_of(one):
-    return list({run.key: run for run in one.planner.known(one.progress())}.values())
+from denoise.study.execute import finished
+from denoise.study.store import CONSTANT, LAST
 
 
 def test_all_runs_are_made_once_and_a_failing_one_is_no_end(tmp_path):
@@ -146,3 +103,17 @@ def test_failed_runs_are_made_again_where_that_is_asked(tmp_path):
     one.work(None)
     assert one.store.forget_failures() == 2
     assert worker(tmp_path).work(None) == 2
+
+
+def test_without_locks_one_worker_makes_all_runs(tmp_path, monkeypatch):
+    """As on Windows, which has none."""
+    monkeypatch.setattr(execute, "fcntl", None)
+    assert worker(tmp_path).work(None) == 14
+
+
+def test_a_study_whose_first_run_fails_ends_and_can_be_started_again(tmp_path):
+    factors = {"attention": ["cbam", "sca"]}
+    bad = worker(tmp_path, factors=factors, controls=["cbam"], control="cbam")
+    with pytest.raises(ValueError, match="the first run failed, so the study ends: error: out of"):
+        bad.work(None)
+    assert not list(bad.store.folder.rglob("failure.json"))

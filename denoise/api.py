@@ -1,6 +1,7 @@
 """The public API: load a trained model, build a new one, list the options."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from denoise.errors import first_line
 from denoise.inference.channels import to_image_channels, to_model_channels
 from denoise.noise.estimation import model_sigma
 from denoise.option_checks import check_choice
+from denoise.plugins import trust
 from denoise.weights.load import open_model
 
 Image = TypeVar("Image", np.ndarray, Tensor)
@@ -90,17 +92,21 @@ class DenoisingModel:
         return restored.to(noisy.device).to(noisy.dtype)
 
 
-def load(path: str | Path, device: str | torch.device = "cpu") -> DenoisingModel:
+def load(
+    path: str | Path, device: str | torch.device = "cpu", plugins: Sequence[str] = ()
+) -> DenoisingModel:
     """Load a trained model.
 
     Args:
         path: checkpoint of `denoise train`, exported folder, or weights of a published Restormer or
             of another model that spandrel recognises.
         device: device of the model.
+        plugins: packages of your own whose networks you trust, as modules or paths.
 
     Raises:
         ValueError: if the file is not recognised or not safe to load.
     """
+    trust(plugins)
     net, config = open_model(path)
     return DenoisingModel(net.to(device), config)
 

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 FLOORS = {
     "receptive_field": -2, "malloc": -2, "option_checks": -2, "errors": -2,
-    "plain_text": -2,
+    "plain_text": -2, "plugins": -2,
     "properties": -1, "layers": -1,
     "attention": 0, "norm": 0, "feedforward": 0, "noise": 0, "losses": 0, "metrics": 0,
     "backbone": 1, "image_io": 1,

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
+
+from denoise.cli.compose import compose_config
 
 
 def check_types(config: DictConfig, command: str) -> None:
@@ -16,7 +17,7 @@ def check_types(config: DictConfig, command: str) -> None:
     groups_chosen = HydraConfig.get().runtime.choices
     overrides = [o for o in HydraConfig.get().overrides.task if o[0] not in "+~"]
     groups = [o for o in overrides if o.partition("=")[0] in groups_chosen]
-    defaults = compose(command, groups)
+    defaults = compose_config(*groups, name=command)
     for key in (o.partition("=")[0] for o in overrides if o not in groups):
         default, value = (OmegaConf.select(c, key) for c in (defaults, config))
         if value is None and OmegaConf.is_missing(*_parent_of(defaults, key)):

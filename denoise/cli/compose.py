@@ -7,6 +7,7 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf
 
@@ -27,7 +28,14 @@ def compose_config(*overrides: str, name: str = "train") -> DictConfig:
         name: of the command.
     """
     with _own_hydra():
-        return compose(name, list(overrides))
+        return compose(name, [*overrides, *search_path()])
+
+
+def search_path() -> list[str]:
+    """Return the option by which the command that runs finds the yamls of its plugins."""
+    if not HydraConfig.initialized():
+        return []
+    return [o for o in HydraConfig.get().overrides.hydra if o.startswith("hydra.searchpath=")]
 
 
 def as_list(value: Any) -> list[Any]:

@@ -4,21 +4,22 @@ import inspect
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from denoise.cli.check_types import check_types
-from denoise.cli.compose import CONFIGS
+from denoise.cli.compose import CONFIGS, as_list
 from denoise.cli.errors import exit_with_error, report_of_thread
 from denoise.cli.options_help import options_help
 from denoise.cli.overrides import hydra_arguments
 from denoise.cli.sweep_summary import remove_empty_sweep
+from denoise.plugins import configs_of, trust
 from denoise.results.tables import echo
 
 HELP = ("-h", "--help")
@@ -43,6 +44,7 @@ def hydra_main(
 
     def job(config: DictConfig) -> Any:
         try:
+            trust(as_list(config.get("plugins") or []))  # again in each process of a sweep
             check_types(config, command)
             return task(config)  # a score, for Hydra's sweepers that search
         except Exception as error:
@@ -61,7 +63,7 @@ def hydra_main(
         arguments = [argument for argument in sys.argv[1:] if argument not in HELP]
         asks_help = len(arguments) < len(sys.argv) - 1
         try:
-            sys.argv[1:] = hydra_arguments(arguments, positional)
+            sys.argv[1:] = hydra_arguments([*arguments, *_search_path(arguments)], positional)
             if asks_help:
                 echo(options_help(command, inspect.getdoc(task) or "", sys.argv[1:]))
             else:
@@ -75,3 +77,14 @@ def hydra_main(
                 del os.environ["HYDRA_FULL_ERROR"], os.environ[OWN]
 
     return main
+
+
+def _search_path(arguments: Sequence[str]) -> list[str]:
+    """Return the option by which Hydra finds the yamls of the plugins that arguments name."""
+    values = [a.partition("=")[2] for a in arguments if a.partition("=")[0] == "plugins"]
+    if not values or any(a.startswith("hydra.searchpath=") for a in arguments):
+        return []
+    folders = configs_of(trust(as_list(OmegaConf.create(f"plugins: {values[-1]}").plugins or [])))
+    return [f"hydra.searchpath=[{','.join(repr(folder.as_uri()) for folder in folders)}]"] * bool(
+        folders
+    )

@@ -87,7 +87,10 @@ def _run(
 
     worker = Worker(
         planner, store, score, threads=config.threads, say=echo,
-        options=[f"data_dir={config.data_dir}", f"memory_limit={config.memory_limit}"],
+        options=[
+            f"data_dir={config.data_dir}", f"memory_limit={config.memory_limit}",
+            f"plugins=[{','.join(map(str, config.plugins))}]",
+        ],
     )  # fmt: skip
 
     def after() -> None:

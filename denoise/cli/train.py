@@ -1,5 +1,6 @@
 """Train a denoiser and measure it: denoise train attention=swin norm=dyt."""
 
+import copy
 import logging
 import time
 import warnings
@@ -33,6 +34,8 @@ from denoise.training.loggers import final_scores, log_results, parameters_of
 from denoise.training.module import DenoisingModule
 from denoise.training.resume import find_checkpoint
 from denoise.weights.load import load_model
+from denoise.weights.read import CheckpointError
+from denoise.weights.validate import check_targets
 
 
 @hydra_main
@@ -49,6 +52,7 @@ def main(config: DictConfig) -> float | None:
         dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     )
     check_options(resolved)
+    check_targets(resolved["backbone"])  # now: what cannot be read back is not worth training
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(resolved, folder / "config.yaml")
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
@@ -104,7 +108,12 @@ def main(config: DictConfig) -> float | None:
         "val_psnr": val_psnr,
     }
     best = Path(trainer.checkpoint_callback.best_model_path)
-    _score(config, objects, best, trainer.strategy.root_device, training, started)
+    try:
+        net, trained = load_model(best)
+    except CheckpointError as error:  # what was trained is scored all the same
+        echo(f"{error}; the weights of the last step are scored")
+        net, trained = copy.deepcopy(module.net).eval(), resolved
+    _score(config, objects, best, (net, trained), trainer.strategy.root_device, training, started)
     return val_psnr
 
 
@@ -112,12 +121,13 @@ def _score(
     config: DictConfig,
     objects: dict[str, Any],
     best: Path,
+    model: tuple[torch.nn.Module, dict[str, Any]],
     device: torch.device,
     training: Training,
     started: float,
 ) -> None:
-    """Score the best checkpoint on the test images, and save the results of the run."""
-    net, trained = load_model(best)
+    """Score the trained model on the test images, and save the results of the run."""
+    net, trained = model
     folder, protocol = Path(config.run_dir), objects["protocol"]
     pictures = folder / "pictures" if config.pictures else None
     observers = [] if pictures is None else [ComparisonStrips(pictures, protocol.score)]

@@ -12,8 +12,8 @@ from denoise.study.declaration import DECAY, Arm, Rung, Study
 
 # Options that change where a run reads, writes and computes, not what it trains.
 NOT_HASHED = (
-    "run_dir", "run_name", "name", "data_dir", "memory_limit", "on_error", "resume", "pictures",
-    "logger", "callbacks", "baseline", "compile", "score", "test", "init_strict",
+    "plugins", "run_dir", "run_name", "name", "data_dir", "memory_limit", "on_error", "resume",
+    "pictures", "logger", "callbacks", "baseline", "compile", "score", "test", "init_strict",
 )  # fmt: skip
 
 Overrides = tuple[str, ...]

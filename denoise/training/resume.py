@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 # What a run may change and stay the same run: its length, its outputs and where they lie.
 FREE = (
-    "run_name", "run_dir", "data_dir", "memory_limit", "on_error", "resume", "init",
+    "plugins", "run_name", "run_dir", "data_dir", "memory_limit", "on_error", "resume", "init",
     "init_strict", "pictures", "compile", "logger", "callbacks", "baseline", "test",
     "trainer.max_steps", "trainer.max_time", "trainer.max_epochs", "trainer.val_check_interval",
     "trainer.log_every_n_steps", "trainer.num_sanity_val_steps", "trainer.enable_model_summary",

@@ -8,6 +8,7 @@ import torch
 from hydra.utils import instantiate
 from torch import Tensor, nn
 
+from denoise.plugins import is_trusted, remedy
 from denoise.weights.read import CheckpointError
 
 # Prefixes that a config inside a file may name: parts of a network, nothing that acts.
@@ -77,7 +78,7 @@ def check_extent(config: Any) -> None:
 
 
 def check_targets(node: Any) -> None:
-    """Refuse a plain config that names any target but parts of a network of this package.
+    """Refuse a plain config that names any target but parts of a network, of a trusted package.
 
     Raises:
         CheckpointError: naming the target.
@@ -87,6 +88,7 @@ def check_targets(node: Any) -> None:
         if target is not None and not _is_part(target):
             raise CheckpointError(
                 f"its config names {target!r}, which is not a part of a network of this package"
+                f"{remedy(str(target))}"
             )
         for value in node.values():
             check_targets(value)
@@ -98,7 +100,7 @@ def check_targets(node: Any) -> None:
 
 
 def _is_part(target: Any) -> bool:
-    if not isinstance(target, str) or not target.startswith(PARTS):
+    if not isinstance(target, str) or not (target.startswith(PARTS) or is_trusted(target)):
         return False
     module, _, name = target.rpartition(".")
     try:
@@ -106,4 +108,7 @@ def _is_part(target: Any) -> bool:
     except (ImportError, AttributeError):
         return False
     # A module's own names only: `denoise.norm.torch.load` must not slip through.
-    return getattr(part, "__module__", None) == module
+    own = str(getattr(part, "__module__", None))
+    if is_trusted(target):
+        return is_trusted(f"{own}.") and isinstance(part, type) and issubclass(part, nn.Module)
+    return own == module

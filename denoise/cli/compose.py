@@ -38,6 +38,11 @@ def search_path() -> list[str]:
     return [o for o in HydraConfig.get().overrides.hydra if o.startswith("hydra.searchpath=")]
 
 
+def insists_on(group: str) -> bool:
+    """Return whether the command line chooses an option of a group."""
+    return any(o.partition("=")[0] == group for o in HydraConfig.get().overrides.task)
+
+
 def as_list(value: Any) -> list[Any]:
     """Return the values of an option that takes one or a list."""
     return list(value) if isinstance(value, list) or OmegaConf.is_list(value) else [value]

@@ -7,11 +7,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from denoise.cli.compose import as_list
+from denoise.cli.compose import as_list, insists_on
 from denoise.cli.device import choose_device
 from denoise.cli.hydra_main import hydra_main
 from denoise.evaluation.complexity import model_complexity
 from denoise.evaluation.evaluate import Observer, evaluate
+from denoise.evaluation.protocols import follow
 from denoise.malloc import tune_malloc
 from denoise.metrics import WINDOW
 from denoise.results.figures import BestAndWorst, ComparisonStrips
@@ -38,6 +39,8 @@ def main(config: DictConfig) -> None:
     sets, protocol, baselines = (
         instantiate(config[name], _convert_="all") for name in ("data", "protocol", "baseline")
     )
+    noise = instantiate(config.noise, _convert_="all")
+    protocol = follow(sets, noise, protocol, insisted=insists_on("protocol"))
     for one in sets.values():
         one.require_size(WINDOW, "the window of SSIM", config.on_error)
     pictures = folder / "pictures" if config.pictures else None

@@ -15,9 +15,11 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from denoise.backbone.restormer import Restormer
+from denoise.cli.compose import insists_on
 from denoise.cli.hydra_main import hydra_main
 from denoise.evaluation.complexity import model_complexity
 from denoise.evaluation.evaluate import evaluate
+from denoise.evaluation.protocols import follow
 from denoise.malloc import tune_malloc
 from denoise.metrics import WINDOW
 from denoise.results.figures import ComparisonStrips
@@ -63,9 +65,14 @@ def main(config: DictConfig) -> float | None:
 
     settings = {name: config[name] for name in resolved if name != "trainer"}
     objects = instantiate(settings, _convert_="all")
+    insisted = insists_on("protocol")
+    val_protocol, objects["protocol"] = (
+        follow(objects[sets], objects["noise"], objects["protocol"], insisted=insisted)
+        for sets in ("val", "test")
+    )
     module = DenoisingModule(
         objects["backbone"], objects["noise"], objects["loss"], objects["optimizer"],
-        objects["scheduler"], objects["protocol"], objects["sigma"], objects["seed"], resolved,
+        objects["scheduler"], val_protocol, objects["sigma"], objects["seed"], resolved,
     )  # fmt: skip
     hydra = HydraConfig.get()
     sweep = Path(hydra.sweep.dir) if hydra.mode is RunMode.MULTIRUN else None

@@ -4,15 +4,18 @@ All images of one shape get the same noise field: published numbers depend on it
 `needs_sigma` runs once for every noise level, another runs once with sigma None.
 """
 
+import logging
 import zlib
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from denoise.data.sets import ImageSet
 from denoise.metrics import psnr, quantize, ssim
-from denoise.noise.synthetic import Noise, add_gaussian
+from denoise.noise.synthetic import Gaussian, Noise, add_gaussian
 
 
 class Protocol(ABC):
@@ -157,3 +160,42 @@ class Seeded(Protocol):
         return torch.cat([self.noise(x, torch.Generator().manual_seed(0)) for x in images]).to(
             clean.device
         )
+
+
+def follow(
+    sets: Mapping[str, ImageSet], noise: Noise, protocol: Protocol, *, insisted: bool
+) -> Protocol:
+    """Return the protocol that image sets and noise call for, unless the user insists on another.
+
+    Pairs are measured with their photographed noise, and noise that is not Gaussian by seeded
+    draws: Gaussian noise on either would measure something else.
+
+    Args:
+        sets: Image sets by name.
+        noise: Of the training, or of the evaluation.
+        protocol: From the config.
+        insisted: Whether the user named it.
+
+    Raises:
+        ValueError: If some sets are pairs and others are not.
+    """
+    pairs = [name for name, images in sets.items() if images.noisy is not None]
+    instead: Protocol | None = None
+    if pairs and not isinstance(protocol, Real):
+        instead, reason = Real(), f"{', '.join(pairs)} has noisy photographs"
+        if len(pairs) < len(sets) and not insisted:
+            others = ", ".join(name for name in sets if name not in pairs)
+            raise ValueError(
+                f"{', '.join(pairs)} has noisy photographs, {others} has none: measure them apart, "
+                "or add noise to all with protocol=kair"
+            )
+    elif not pairs and protocol.needs_sigma and not isinstance(noise, Gaussian):
+        instead, reason = Seeded(noise), f"the noise is {type(noise).__name__}, not Gaussian"
+    if instead is None:
+        return protocol
+    if insisted:
+        logging.getLogger("denoise").warning(
+            "protocol=%s is measured, though %s: protocol=%s", protocol.name, reason, instead.name
+        )
+        return protocol
+    return instead

@@ -2,7 +2,10 @@
 
 import json
 
+import numpy as np
+import pytest
 import yaml
+from PIL import Image
 from runs import QUICK
 
 
@@ -28,3 +31,27 @@ def test_run_dir_is_made(train, tmp_path):
     train("trainer.max_steps=1", "trainer.val_check_interval=1", "run_dir=runs/new folder")
     left = {path.name for path in (tmp_path / "runs/new folder").iterdir()}
     assert left >= {"config.yaml", "checkpoints", "results.json", "pictures"}
+
+
+def test_pairs_are_measured_as_pairs_and_own_noise_by_its_draws(command, photos, tmp_path):
+    """Without a word on the protocol, in validation and test."""
+    clean = photos
+    noisy = tmp_path / "noisy"
+    noisy.mkdir()
+    for path in clean.iterdir():
+        pixels = np.asarray(Image.open(path)).astype(float)
+        pixels += np.random.default_rng(0).normal(0, 12, pixels.shape)
+        Image.fromarray(pixels.clip(0, 255).round().astype(np.uint8)).save(noisy / path.name)
+    words = [word for word in QUICK if ".folder." not in word and "data@" not in word]
+    for name in ("train", "val", "test"):
+        words += [f"data@{name}=pairs", f"{name}.pairs.noisy=noisy", f"{name}.pairs.clean=photos"]
+    command("train", *words, "trainer.max_steps=1", "hydra.run.dir=run", "pictures=false")
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert results["protocol"] == "real"
+    (mean,) = (mean for mean in results["average"] if mean["method"] == "noisy")
+    assert mean["psnr"] == pytest.approx(26.6, abs=0.5)  # 20 log10(255 / 12)
+    command("evaluate", "checkpoint=run/checkpoints/best.ckpt", "data=pairs",
+            "data.pairs.noisy=noisy", "data.pairs.clean=photos", "hydra.run.dir=again")  # fmt: skip
+    again = json.loads((tmp_path / "again" / "results.json").read_text())
+    assert again["protocol"] == "real"
+    assert [m["psnr"] for m in again["average"]] == [m["psnr"] for m in results["average"]]

@@ -8,8 +8,17 @@ import torch
 from skimage.data import chelsea, coffee
 from skimage.metrics import peak_signal_noise_ratio
 
-from denoise.evaluation.protocols import Clipped8, Independent, Kair, Real, Seeded, SwinIRBGR
-from denoise.noise.synthetic import Gaussian, Poisson
+from denoise.data.sets import ImageSet
+from denoise.evaluation.protocols import (
+    Clipped8,
+    Independent,
+    Kair,
+    Real,
+    Seeded,
+    SwinIRBGR,
+    follow,
+)
+from denoise.noise.synthetic import Gaussian, Poisson, Speckle
 
 PROTOCOLS = [Kair(), SwinIRBGR(), Clipped8(), Real(), Seeded(Poisson(50)), Independent()]
 
@@ -132,3 +141,39 @@ def test_anchor_of_noise_at_sigma_25():
         clean = tensor(photo)
         score = protocol.score(protocol.add_noise(clean, 25), clean)["psnr"].item()
         assert score == pytest.approx(anchor, abs=0.005)
+
+
+def images(paired):
+    pixels = [np.zeros((16, 16, 3), np.uint8)]
+    return ImageSet(["a"], ["a.png"], pixels, 3, pixels if paired else None)
+
+
+@pytest.mark.parametrize(
+    ("paired", "noise", "given", "expected"),
+    [
+        (True, Gaussian(25), Kair(), Real),
+        (True, Speckle(25), Seeded(Speckle(25)), Real),
+        (True, Gaussian(25), Real(), Real),
+        (False, Gaussian([0, 50]), Kair(), Kair),
+        (False, Gaussian(25), Clipped8(), Clipped8),
+        (False, Speckle(25), Kair(), Seeded),
+        (False, lambda clean, generator: clean, Independent(), Seeded),
+        (False, Poisson(10), Seeded(Poisson(10)), Seeded),
+    ],
+)
+def test_the_protocol_follows_the_data_and_the_noise(paired, noise, given, expected, caplog):
+    found = follow({"x": images(paired)}, noise, given, insisted=False)
+    assert type(found) is expected
+    if expected is Seeded:
+        assert found.noise is noise or found is given
+    with caplog.at_level("WARNING", "denoise"):
+        assert follow({"x": images(paired)}, noise, given, insisted=True) is given
+    assert len(caplog.records) == (type(given) is not expected)
+
+
+def test_pairs_beside_others_are_refused_unless_noise_is_added_to_all():
+    sets = {"x": images(True), "y": images(False)}
+    with pytest.raises(ValueError, match="x has noisy photographs, y has none: measure them apart"):
+        follow(sets, Gaussian(25), Kair(), insisted=False)
+    protocol = Kair()
+    assert follow(sets, Gaussian(25), protocol, insisted=True) is protocol

@@ -15,6 +15,7 @@ from denoise.evaluation.evaluate import Observer, evaluate
 from denoise.evaluation.protocols import follow
 from denoise.malloc import tune_malloc
 from denoise.metrics import WINDOW
+from denoise.noise.synthetic import Gaussian
 from denoise.results.figures import BestAndWorst, ComparisonStrips
 from denoise.results.record import Run
 from denoise.results.report import write_report
@@ -39,7 +40,9 @@ def main(config: DictConfig) -> None:
     sets, protocol, baselines = (
         instantiate(config[name], _convert_="all") for name in ("data", "protocol", "baseline")
     )
-    noise = instantiate(config.noise, _convert_="all")
+    # Of several sigmas no noise is made: the protocols for Gaussian noise draw it.
+    gaussian = config.noise._target_ == f"{Gaussian.__module__}.{Gaussian.__name__}"
+    noise = None if gaussian else instantiate(config.noise, _convert_="all")
     protocol = follow(sets, noise, protocol, insisted=insists_on("protocol"))
     for one in sets.values():
         one.require_size(WINDOW, "the window of SSIM", config.on_error)

@@ -163,7 +163,7 @@ class Seeded(Protocol):
 
 
 def follow(
-    sets: Mapping[str, ImageSet], noise: Noise, protocol: Protocol, *, insisted: bool
+    sets: Mapping[str, ImageSet], noise: Noise | None, protocol: Protocol, *, insisted: bool
 ) -> Protocol:
     """Return the protocol that image sets and noise call for, unless the user insists on another.
 
@@ -172,7 +172,7 @@ def follow(
 
     Args:
         sets: Image sets by name.
-        noise: Of the training, or of the evaluation.
+        noise: Of the training, or of the evaluation; None stands for any Gaussian.
         protocol: From the config.
         insisted: Whether the user named it.
 
@@ -189,7 +189,7 @@ def follow(
                 f"{', '.join(pairs)} has noisy photographs, {others} has none: measure them apart, "
                 "or add noise to all with protocol=kair"
             )
-    elif not pairs and protocol.needs_sigma and not isinstance(noise, Gaussian):
+    elif not pairs and protocol.needs_sigma and not isinstance(noise, Gaussian | None):
         instead, reason = Seeded(noise), f"the noise is {type(noise).__name__}, not Gaussian"
     if instead is None:
         return protocol

@@ -19,6 +19,10 @@ LIMITS = {
     "amount": (0, 1),
     "quality": (1, 100),
     "correlation_sigma": (0.1, math.inf),
+    "shot": (1e-7, 1),
+    "read": (0, 1),
+    "row": (0, 100),
+    "bits": (8, 16),
 }
 
 
@@ -62,18 +66,18 @@ class Gaussian(Noise):
     """White noise of standard deviation `sigma`."""
 
     def __init__(self, sigma: Strength) -> None:
-        self.sigma = _bounds("sigma", sigma)
+        self.sigma = bounds("sigma", sigma)
 
     def _add_to(self, clean: Tensor, generator: Generator | None) -> Tensor:
         sigma = _draw(self.sigma, clean, generator)
-        return add_gaussian(clean, sigma, _normal(clean.shape, clean, generator))
+        return add_gaussian(clean, sigma, normal(clean.shape, clean, generator))
 
 
 class Poisson(Noise):
     """Shot noise: photon counts over `peak`, the photons at white."""
 
     def __init__(self, peak: Strength) -> None:
-        self.peak = _bounds("peak", peak)
+        self.peak = bounds("peak", peak)
 
     def _add_to(self, clean: Tensor, generator: Generator | None) -> Tensor:
         peak = _draw(self.peak, clean, generator)
@@ -84,8 +88,8 @@ class PoissonGaussian(Noise):
     """Shot noise of `peak` photons at white, then white read noise (Foi et al. 2008)."""
 
     def __init__(self, peak: Strength, sigma: Strength) -> None:
-        self.peak = _bounds("peak", peak)
-        self.sigma = _bounds("sigma", sigma)
+        self.peak = bounds("peak", peak)
+        self.sigma = bounds("sigma", sigma)
 
     def _add_to(self, clean: Tensor, generator: Generator | None) -> Tensor:
         return Gaussian(self.sigma)(Poisson(self.peak)(clean, generator), generator)
@@ -95,23 +99,23 @@ class Speckle(Noise):
     """White noise of standard deviation `sigma` at white, in proportion to the clean value."""
 
     def __init__(self, sigma: Strength) -> None:
-        self.sigma = _bounds("sigma", sigma)
+        self.sigma = bounds("sigma", sigma)
 
     def _add_to(self, clean: Tensor, generator: Generator | None) -> Tensor:
         sigma = _draw(self.sigma, clean, generator)
-        return clean + sigma_to_unit(sigma) * clean * _normal(clean.shape, clean, generator)
+        return clean + sigma_to_unit(sigma) * clean * normal(clean.shape, clean, generator)
 
 
 class SaltPepper(Noise):
     """A fraction `amount` of all values, each channel by itself, replaced: half by 0, half by 1."""
 
     def __init__(self, amount: Strength) -> None:
-        self.amount = _bounds("amount", amount)
+        self.amount = bounds("amount", amount)
 
     def _add_to(self, clean: Tensor, generator: Generator | None) -> Tensor:
         amount = _draw(self.amount, clean, generator)
-        uniform = _uniform(clean.shape, clean, generator)
-        return torch.where(uniform < amount, (uniform < amount / 2).to(clean.dtype), clean)
+        drawn = uniform(clean.shape, clean, generator)
+        return torch.where(drawn < amount, (drawn < amount / 2).to(clean.dtype), clean)
 
 
 class Jpeg(Noise):
@@ -125,8 +129,8 @@ class Jpeg(Noise):
     """
 
     def __init__(self, sigma: Strength, quality: Strength) -> None:
-        self.sigma = _bounds("sigma", sigma)
-        self.quality = _bounds("quality", quality)
+        self.sigma = bounds("sigma", sigma)
+        self.quality = bounds("quality", quality)
 
     def _add_to(self, clean: Tensor, generator: Generator | None) -> Tensor:
         channels = clean.shape[1]
@@ -141,15 +145,15 @@ class Correlated(Noise):
     """Noise of std `sigma`, blurred by a Gaussian whose std is `correlation_sigma` pixels."""
 
     def __init__(self, sigma: Strength, correlation_sigma: Strength) -> None:
-        self.sigma = _bounds("sigma", sigma)
-        self.correlation_sigma = _bounds("correlation_sigma", correlation_sigma)
+        self.sigma = bounds("sigma", sigma)
+        self.correlation_sigma = bounds("correlation_sigma", correlation_sigma)
 
     def _add_to(self, clean: Tensor, generator: Generator | None) -> Tensor:
         B, C, H, W = clean.shape
         sigma = _draw(self.sigma, clean, generator)
         correlation_sigma = _draw(self.correlation_sigma, clean, generator).view(B, 1)
         radius = math.ceil(4 * self.correlation_sigma[1])
-        field = _normal((B, C, H + 2 * radius, W + 2 * radius), clean, generator)
+        field = normal((B, C, H + 2 * radius, W + 2 * radius), clean, generator)
         kernel = get_gaussian_kernel1d(2 * radius + 1, correlation_sigma)
         kernel = kernel / kernel.norm(dim=1, keepdim=True)  # so that the blur keeps the variance
         with torch.autocast(clean.device.type, enabled=False):
@@ -157,7 +161,12 @@ class Correlated(Noise):
         return add_gaussian(clean, sigma, field)
 
 
-def _bounds(name: str, strength: Strength) -> tuple[float, float]:
+def bounds(name: str, strength: Strength) -> tuple[float, float]:
+    """Return a strength as a pair.
+
+    Raises:
+        ValueError: If it is neither a number nor a pair, or outside its limits.
+    """
     minimum, maximum = LIMITS[name]
     pair = [strength] * 2 if isinstance(strength, int | float) else list(strength or ())
     numbers = len(pair) == 2 and all(isinstance(value, int | float) for value in pair)
@@ -171,12 +180,14 @@ def _bounds(name: str, strength: Strength) -> tuple[float, float]:
 
 def _draw(bounds: tuple[float, float], clean: Tensor, generator: Generator | None) -> Tensor:
     low, high = bounds
-    return low + (high - low) * _uniform((len(clean), 1, 1, 1), clean, generator)
+    return low + (high - low) * uniform((len(clean), 1, 1, 1), clean, generator)
 
 
-def _normal(shape: Sequence[int], like: Tensor, generator: Generator | None) -> Tensor:
+def normal(shape: Sequence[int], like: Tensor, generator: Generator | None) -> Tensor:
+    """Draw standard normal values of a tensor's dtype and device."""
     return torch.randn(*shape, generator=generator, dtype=like.dtype, device=like.device)
 
 
-def _uniform(shape: Sequence[int], like: Tensor, generator: Generator | None) -> Tensor:
+def uniform(shape: Sequence[int], like: Tensor, generator: Generator | None) -> Tensor:
+    """Draw values in [0, 1) of a tensor's dtype and device."""
     return torch.rand(*shape, generator=generator, dtype=like.dtype, device=like.device)

@@ -19,9 +19,10 @@ from denoise.cli.compose import insists_on
 from denoise.cli.hydra_main import hydra_main
 from denoise.evaluation.complexity import model_complexity
 from denoise.evaluation.evaluate import evaluate
-from denoise.evaluation.protocols import follow
+from denoise.evaluation.protocols import Real, follow
 from denoise.malloc import tune_malloc
 from denoise.metrics import WINDOW
+from denoise.noise.synthetic import NoNoise
 from denoise.results.figures import ComparisonStrips
 from denoise.results.model_card import NO_EXPORT, model_card
 from denoise.results.record import Run, Training
@@ -34,6 +35,7 @@ from denoise.training.datamodule import DenoisingDataModule
 from denoise.training.initialize import freeze, initialize
 from denoise.training.loggers import final_scores, log_results, parameters_of
 from denoise.training.module import DenoisingModule
+from denoise.training.objectives import check_objective
 from denoise.training.resume import find_checkpoint
 from denoise.weights.load import load_model
 from denoise.weights.read import CheckpointError
@@ -45,8 +47,8 @@ def main(config: DictConfig) -> float | None:
     """Train as configured, then score the best checkpoint on the test images.
 
     Returns:
-        The PSNR of its best validation in dB, for searches to maximise; None on all processes but
-        the first.
+        The score of its best validation, for searches to maximise: PSNR in dB, or the objective
+        where there are no clean images; None on all processes but the first.
     """
     tune_malloc()
     started, folder = time.perf_counter(), Path(config.run_dir)
@@ -65,14 +67,16 @@ def main(config: DictConfig) -> float | None:
 
     settings = {name: config[name] for name in resolved if name != "trainer"}
     objects = instantiate(settings, _convert_="all")
+    check_objective(objects["objective"], objects["noise"], objects["train"])
     insisted = insists_on("protocol")
     val_protocol, objects["protocol"] = (
         follow(objects[sets], objects["noise"], objects["protocol"], insisted=insisted)
         for sets in ("val", "test")
     )
     module = DenoisingModule(
-        objects["backbone"], objects["noise"], objects["loss"], objects["optimizer"],
-        objects["scheduler"], val_protocol, objects["sigma"], objects["seed"], resolved,
+        objects["backbone"], objects["noise"], objects["objective"], objects["loss"],
+        objects["optimizer"], objects["scheduler"], val_protocol, objects["sigma"],
+        objects["seed"], resolved,
     )  # fmt: skip
     hydra = HydraConfig.get()
     sweep = Path(hydra.sweep.dir) if hydra.mode is RunMode.MULTIRUN else None
@@ -107,13 +111,14 @@ def main(config: DictConfig) -> float | None:
     if not trainer.is_global_zero:
         return None
 
-    val_psnr = float(trainer.checkpoint_callback.best_model_score)
+    best_score = float(trainer.checkpoint_callback.best_model_score)
     training: Training = {
         "steps": trainer.global_step,
         "images_per_second": trainer.progress_bar_callback.images_per_second,
         "seconds": time.perf_counter() - begun,
-        "val_psnr": val_psnr,
     }
+    if module.knows_clean:
+        training["val_psnr"] = best_score
     best = Path(trainer.checkpoint_callback.best_model_path)
     try:
         net, trained = load_model(best)
@@ -121,7 +126,7 @@ def main(config: DictConfig) -> float | None:
         echo(f"{error}; the weights of the last step are scored")
         net, trained = copy.deepcopy(module.net).eval(), resolved
     _score(config, objects, best, (net, trained), trainer.strategy.root_device, training, started)
-    return val_psnr
+    return best_score
 
 
 def _score(
@@ -139,6 +144,9 @@ def _score(
     pictures = folder / "pictures" if config.pictures else None
     observers = [] if pictures is None else [ComparisonStrips(pictures, protocol.score)]
     sets = objects["test"] if config.score else {}
+    if isinstance(objects["noise"], NoNoise) and not isinstance(protocol, Real):
+        echo("no clean images: nothing is scored; pairs would be, by denoise evaluate data=pairs")
+        sets = {}
     rows = evaluate(
         net.to(device), sets, protocol, [config.sigma], objects["baseline"], device, observers
     )

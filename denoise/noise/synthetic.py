@@ -62,6 +62,13 @@ class Noise(ABC):
     def _add_to(self, clean: Tensor, generator: Generator | None) -> Tensor: ...
 
 
+class NoNoise(Noise):
+    """Nothing is added: for training on images that are noisy as they are."""
+
+    def _add_to(self, clean: Tensor, generator: Generator | None) -> Tensor:
+        return clean.clone()
+
+
 class Gaussian(Noise):
     """White noise of standard deviation `sigma`."""
 

@@ -122,10 +122,13 @@ class TrainingProgress(ProgressBar):
         """Print the scores, and keep validation out of the images per second."""
         if not trainer.sanity_checking and not self._bar.disable:
             values = trainer.callback_metrics
+            if "val/psnr" in values:
+                scores = f"val PSNR {values['val/psnr']:.2f} dB  SSIM {values['val/ssim']:.4f}"
+            else:
+                scores = f"val objective {-values['val/objective']:.5f} (no clean images: no PSNR)"
             self._console.print(
                 f"step {trainer.global_step:>6}  loss {values.get('train/loss', torch.nan):.4f}  "
-                f"val PSNR {values['val/psnr']:.2f} dB  SSIM {values['val/ssim']:.4f}  "
-                f"{self.images_per_second:.1f} images/s"
+                f"{scores}  {self.images_per_second:.1f} images/s"
             )
         self._last_time = time.perf_counter()
 

@@ -22,6 +22,12 @@ class RunCheckpoint(ModelCheckpoint):
 
     resumed_from: Path | None = None  # the checkpoint that the run is continued from
 
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Choose the best by the objective where there is no clean image to take the PSNR to."""
+        if self.monitor == "val/psnr" and not getattr(pl_module, "knows_clean", True):
+            self.monitor = "val/objective"
+        super().setup(trainer, pl_module, stage)
+
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save, unless a score is no number: what is no number cannot be continued."""
         scores = [v for name, v in trainer.callback_metrics.items() if name.startswith("val/")]

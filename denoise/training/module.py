@@ -11,9 +11,11 @@ from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
 from denoise.data.crops import to_float
-from denoise.evaluation.protocols import Protocol
-from denoise.noise.estimation import model_sigma, realised_sigma
+from denoise.evaluation.protocols import Protocol, Real
+from denoise.noise.estimation import model_sigma
+from denoise.noise.synthetic import NoNoise
 from denoise.training.learning_rate import is_scheduler
+from denoise.training.objectives import Objective, Sample
 from denoise.training.parameter_groups import parameter_groups
 
 # Options of an optimizer that its checkpoint holds too; the rest of a group is state.
@@ -32,6 +34,7 @@ class DenoisingModule(pl.LightningModule):
     Args:
         net: Maps noisy (B, C, H, W) and sigma (B,) to restored.
         noise: Maps clean and a generator to noisy.
+        objective: What a step minimises.
         loss: Maps restored and clean to a scalar.
         optimizer: Builds an optimizer from parameter groups.
         scheduler: Maps the share of the run that is done to a factor on the learning rate; or a
@@ -46,6 +49,7 @@ class DenoisingModule(pl.LightningModule):
         self,
         net: nn.Module,
         noise: Callable[[Tensor, torch.Generator], Tensor],
+        objective: Objective,
         loss: nn.Module,
         optimizer: Callable[[Iterable], torch.optim.Optimizer],
         scheduler: Callable[..., Any],
@@ -55,23 +59,14 @@ class DenoisingModule(pl.LightningModule):
         config: Mapping[str, Any],
     ) -> None:
         super().__init__()
-        self.net, self.loss = net, loss
+        self.net, self.objective, self.loss = net, objective, loss
         self.noise, self.protocol, self.sigma = noise, protocol, sigma
         self.build_optimizer, self.build_scheduler = optimizer, scheduler
         self.seed, self.config = seed, config
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Return the loss of a batch of crops; noise is added unless the batch holds noisy ones."""
-        clean = to_float(batch["clean"])
-        if "noisy" in batch:
-            noisy = to_float(batch["noisy"])
-        else:
-            # Seeded by the batch's number, so that a resumed run draws what an unbroken one does.
-            entropy = np.random.SeedSequence((self.seed, self.global_rank, batch["number"]))
-            seed = int(entropy.generate_state(1, np.uint64)[0])
-            noisy = self.noise(clean, torch.Generator(self.device).manual_seed(seed))
-        level = realised_sigma(noisy, clean)
-        loss = self.loss(self.net(noisy, level), clean)
+        loss = self.objective(self.net, self._sample(batch, batch["number"]), self.loss)
         rate = self.trainer.optimizers[0].param_groups[0]["lr"]
         if not torch.isfinite(loss):
             raise TrainingDivergedError(
@@ -82,13 +77,37 @@ class DenoisingModule(pl.LightningModule):
         self.log("train/learning_rate", rate)
         return loss
 
+    def _sample(self, batch: dict[str, Any], number: int) -> Sample:
+        """Return a batch with its noise, and what an objective may draw further."""
+        clean = to_float(batch["clean"])
+        # Seeded by the batch's number, so that a resumed run draws what an unbroken one does.
+        entropy = np.random.SeedSequence((self.seed, self.global_rank, number))
+        seed = int(entropy.generate_state(1, np.uint64)[0])
+        generator = torch.Generator(self.device).manual_seed(seed)
+        if "noisy" in batch:
+            return Sample(to_float(batch["noisy"]), clean, lambda: clean, generator)
+        noisy = self.noise(clean, generator)
+        return Sample(noisy, clean, lambda: self.noise(clean, generator), generator)
+
+    @property
+    def knows_clean(self) -> bool:
+        """Whether validation has clean images: images that are noisy as they are have none."""
+        return not isinstance(self.noise, NoNoise) or isinstance(self.protocol, Real)
+
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
-        """Score one whole image by the protocol; return its noisy, restored and clean version."""
+        """Score one whole image by the protocol; return its noisy, restored and clean version.
+
+        Without clean images the score is the objective, negative, as larger ones are better.
+        """
         clean = to_float(batch["clean"])
         real_noisy = to_float(batch["noisy"]) if "noisy" in batch else None
         sigma = self.sigma if self.protocol.needs_sigma else None
         noisy = self.protocol.add_noise(clean, sigma, real_noisy)
         restored = self.net(noisy, model_sigma(noisy, sigma)).float()
+        if not self.knows_clean:
+            value = -self.objective(self.net, self._sample(batch, batch_idx), self.loss)
+            self.log("val/objective", value, batch_size=1, sync_dist=True)
+            return {"noisy": noisy, "restored": restored, "clean": clean}
         for name, value in self.protocol.score(restored, clean).items():
             self.log(f"val/{name}", value.mean(), batch_size=1, sync_dist=True, prog_bar=True)
         return {"noisy": noisy, "restored": restored, "clean": clean}

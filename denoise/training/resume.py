@@ -20,6 +20,7 @@ FREE = (
     "trainer.devices", "trainer.num_nodes", "trainer.accelerator", "trainer.strategy",
     "trainer.profiler", "trainer.deterministic", "trainer.check_val_every_n_epoch",
 )  # fmt: skip
+SUPERVISED = {"_target_": "denoise.training.objectives.Supervised"}
 RESULTS = "results.json"  # beside the folder of the checkpoints of a run that was scored
 FREE_LEAVES = ("cache_dir", "memory_limit", "on_error")  # of image sets
 AVERAGING = "callbacks.ema.decay"  # what callbacks do to the weights
@@ -84,6 +85,8 @@ def changed_options(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]
 
 def _options(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the options that make a run, by dotted name; lists are values."""
+    if name == "objective" and node == SUPERVISED:  # as before there were others
+        return
     if isinstance(node, Mapping):
         for key, value in node.items():
             inner = f"{name}.{key}" if name else str(key)

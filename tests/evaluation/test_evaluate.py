@@ -98,7 +98,7 @@ def test_validation_gives_a_noise_map_the_sigma_that_evaluation_gives(protocol, 
     net = randomize(make("backbone", *words)).eval()
     optimizer, schedule = torch.optim.Adam, float
     module = DenoisingModule(
-        net, Gaussian(25), torch.nn.L1Loss(), optimizer, schedule, protocol, 25, 0, {}
+        net, Gaussian(25), None, torch.nn.L1Loss(), optimizer, schedule, protocol, 25, 0, {}
     )
     logged, restored = {}, []
     monkeypatch.setattr(module, "log", lambda name, value, **_: logged.update({name: value.item()}))

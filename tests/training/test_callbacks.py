@@ -41,7 +41,7 @@ def test_validation_images_are_written_at_every_validation(short_run):
 def test_only_so_many_images_are_written(tmp_path):
     logger = TensorBoardLogger(tmp_path, name="", version="log")
     trainer = SimpleNamespace(loggers=[logger], global_step=7)
-    module = DenoisingModule(None, None, None, None, None, Kair(), 25, 0, {})
+    module = DenoisingModule(*[None] * 6, Kair(), 25, 0, {})
     image = torch.rand(1, 3, 16, 20, generator=torch.Generator().manual_seed(0))
     outputs = {"noisy": image, "restored": image, "clean": image}
     for index, name in enumerate("abc"):

@@ -146,7 +146,7 @@ def test_real_noise_from_pairs(command, photos, tmp_path):
 
 def module(net):
     optimizer, loss = make("optimizer", "optimizer.weight_decay=0.1"), torch.nn.L1Loss()
-    return DenoisingModule(net, None, loss, optimizer, lambda x: 1.0, None, 25, 0, {})
+    return DenoisingModule(net, None, None, loss, optimizer, lambda x: 1.0, None, 25, 0, {})
 
 
 def test_vectors_do_not_decay():

@@ -58,7 +58,7 @@ def test_there_are_commands_to_test():
 @pytest.mark.parametrize(("name", "arguments"), OURS)
 def test_our_commands_compose(name, arguments):
     assert name in COMMANDS
-    positional = {"fetch_data": "sets", "study": "action"}.get(name)
+    positional = {"fetch_data": "sets", "study": "action", "check": "part"}.get(name)
     overrides = [a for a in hydra_arguments(arguments, positional) if not a.startswith("-")]
     for pick in (0, -1):  # of the values of a sweep
         composed = config(*(swept(override, pick) for override in overrides), name=name)
@@ -124,12 +124,14 @@ def test_readme_is_short_and_shows_a_picture():
     assert "![" in text
 
 
-def test_ranking_of_the_readme_is_the_measured_one():
-    measured = (ROOT / "docs/benchmarks/ranking.md").read_text()
-    rows = re.findall(r"^\| `(\w+)` \| .* \| ([\d.]+) \|$", README.read_text(), re.MULTILINE)
+def test_verdicts_of_the_readme_are_those_of_the_study():
+    page = (ROOT / "docs/study/attention/index.md").read_text()
+    row = r"^\| .* \| (\w+) \| ([+-][\d.]+) \(([+-][\d.]+) to ([+-][\d.]+)\) \|$"
+    rows = re.findall(row, README.read_text(), re.MULTILINE)
     assert len(rows) == 5
-    for name, psnr in rows:
-        assert re.search(rf"^\| {name} \| [^|]+ \| {psnr} \|", measured, re.MULTILINE), name
+    for verdict, difference, low, high in rows:
+        figure = f", {difference} dB (95 % interval {low} to {high}"
+        assert re.search(rf": {verdict}[^,]*{re.escape(figure)}", page), figure
 
 
 def test_the_tree_is_the_tree():

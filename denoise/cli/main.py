@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 COMMANDS = (
-    "train", "evaluate", "restore", "export", "demo", "benchmark", "study", "fetch_data"
+    "train", "evaluate", "restore", "export", "demo", "benchmark", "study", "check", "fetch_data"
 )  # fmt: skip
 
 

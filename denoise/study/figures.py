@@ -9,8 +9,8 @@ import matplotlib
 import numpy as np
 import pandas
 import scikit_posthocs
+from adjustText import adjust_text
 from matplotlib import pyplot
-from matplotlib.axes import Axes
 from scipy.stats import rankdata
 
 from denoise.study.verdicts import BETTER, EQUIVALENT, UNDECIDED, WORSE
@@ -59,8 +59,8 @@ def quality_over_cost(arms: pandas.DataFrame, costs: Sequence[tuple[str, str]], 
         costs: Columns with their labels.
         path: Of the picture.
     """
-    width = 6.5 * len(costs)
-    figure, axes = pyplot.subplots(1, len(costs), figsize=(width, 5), layout="constrained")
+    width = 7.5 * len(costs)
+    figure, axes = pyplot.subplots(1, len(costs), figsize=(width, 6.5), layout="constrained")
     for axis, (column, label) in zip(np.atleast_1d(axes), costs, strict=True):
         known = arms.dropna(subset=[column, "psnr"]).sort_values([column, "psnr"])
         best, front = -np.inf, []
@@ -69,15 +69,23 @@ def quality_over_cost(arms: pandas.DataFrame, costs: Sequence[tuple[str, str]], 
                 best = row["psnr"]
                 front.append((row[column], row["psnr"]))
         axis.plot(*zip(*front, strict=True), color="#e08214", lw=1.2, drawstyle="steps-post")
+        # Far below the others an arm would press them into a corner: it stands at the border.
+        floor = known["psnr"].max() - max(0.5, 5 * (known["psnr"].max() - known["psnr"].median()))
+        texts = []
         for _, row in known.iterrows():
             colour = CONTROL if row["is control"] else "#2166ac"
-            on_front = (row[column], row["psnr"]) in front
-            axis.plot(row[column], row["psnr"], "s" if row["is control"] else "o", color=colour,
-                      ms=6, mfc=colour if on_front else "white")  # fmt: skip
-        _label_points(axis, [(r[column], r["psnr"], r["arm"]) for _, r in known.iterrows()])
-        axis.set(xlabel=label, ylabel="PSNR, dB")
-        axis.margins(x=0.14, y=0.08)
-        axis.grid(alpha=0.25)
+            on_front, far = (row[column], row["psnr"]) in front, row["psnr"] < floor
+            marker = "v" if far else "s" if row["is control"] else "o"
+            point = row[column], max(row["psnr"], floor)
+            axis.plot(*point, marker, color=colour, ms=6, mfc=colour if on_front else "white")
+            name = f"{row['arm']} ({row['psnr']:.2f})" if far else row["arm"]
+            texts.append(axis.text(*point, name, fontsize=7.5))
+        axis.set(xlabel=label, ylabel="PSNR, dB", ylim=(floor - 0.05, None))
+        if known[column].max() > 4 * known[column].min():
+            axis.set_xscale("log")
+        axis.margins(x=0.1, y=0.08)
+        axis.grid(alpha=0.25, which="both")
+        adjust_text(texts, ax=axis, arrowprops={"arrowstyle": "-", "lw": 0.4, "color": "#777777"})
     figure.legend(
         handles=[
             pyplot.Line2D([], [], color="#2166ac", marker="o", ls="", label="arm"),
@@ -185,15 +193,6 @@ def strata_map(rows: pandas.DataFrame, order: Sequence[str], path: Path) -> None
     axis.set_yticks(range(len(table)), table.index, fontsize=8)
     axis.set_title("PSNR minus that of the control, dB", fontsize=10)
     _save(figure, path)
-
-
-def _label_points(axis: Axes, points: Sequence[tuple[float, float, str]]) -> None:
-    """Write names beside points, alternating so that neighbours stay legible."""
-    offsets = [(5, 4), (5, -10), (-5, 4), (-5, -10)]
-    for number, (x, y, name) in enumerate(sorted(points, key=lambda point: point[1])):
-        right, up = offsets[number % len(offsets)]
-        axis.annotate(name, (x, y), (right, up), textcoords="offset points", fontsize=7,
-                      ha="left" if right > 0 else "right")  # fmt: skip
 
 
 def _save(figure: Any, path: Path) -> None:

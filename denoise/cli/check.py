@@ -42,8 +42,8 @@ def _of_path(path: str, config: DictConfig) -> MixerFactory:
 
 
 def _of_group(config: DictConfig) -> list[tuple[str, MixerFactory]]:
-    made = instantiate(config.attention, _convert_="all")
-    makers = [made] if callable(made) else made
+    built = instantiate(config.attention, _convert_="all")
+    makers = [built] if callable(built) else built
     return [(f"attention, level {n}" if len(makers) > 1 else "attention", one)
             for n, one in enumerate(makers)]  # fmt: skip
 

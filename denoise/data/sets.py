@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from denoise.data.cache import decode
+from denoise.data.split import take
 from denoise.image_io.errors import ImageError
 from denoise.image_io.find_images import find_images
 from denoise.image_io.read import read_image
@@ -114,6 +115,7 @@ class Folder(ImageSet):
     Args:
         path: One folder or a list of them.
         channels: 1 for grey, 3 for RGB.
+        split: "train", "val" or "test" share of the images, see `denoise.data.split.take`.
         cache_dir: As the following, see `denoise.data.cache.decode`.
         memory_limit: In MiB.
         on_error: "raise" or "skip".
@@ -128,6 +130,7 @@ class Folder(ImageSet):
         *,
         path: str | Sequence[str],
         channels: int,
+        split: str | None = None,
         cache_dir: str | None = None,
         memory_limit: float = 4096,
         on_error: str = "raise",
@@ -138,6 +141,7 @@ class Folder(ImageSet):
             prefix = f"{number}_{folder.name}/" if len(folders) > 1 else ""
             for name, file in find_images(folder, folder.name).items():
                 found[prefix + name] = file
+        found = take(found, split)
         read = partial(decode, cache_dir=cache_dir, memory_limit=memory_limit, on_error=on_error)
         images, skipped = read(list(found.values()), channels)
         names, files, clean = [], [], []
@@ -156,6 +160,7 @@ class Pairs(ImageSet):
         noisy: Folder of the noisy images.
         clean: Folder of the clean ones.
         channels: 1 for grey, 3 for RGB.
+        split: As for `Folder`.
         cache_dir: As the following, see `denoise.data.cache.decode`.
         memory_limit: In MiB, for each folder.
         on_error: "raise" or "skip".
@@ -171,6 +176,7 @@ class Pairs(ImageSet):
         noisy: str,
         clean: str,
         channels: int,
+        split: str | None = None,
         cache_dir: str | None = None,
         memory_limit: float = 4096,
         on_error: str = "raise",
@@ -181,6 +187,7 @@ class Pairs(ImageSet):
                 f"{len(single)} images are only in one of {noisy} and {clean}: "
                 f"{', '.join(single[:3])}; pairs need the same name in both"
             )
+        targets = take(targets, split)
         read = partial(decode, cache_dir=cache_dir, memory_limit=memory_limit, on_error=on_error)
         images: dict[Path, list[np.ndarray]] = {}
         errors: dict[Path, ImageError] = {}

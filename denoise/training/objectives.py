@@ -132,10 +132,16 @@ class Noise2Void(Objective):
         hidden[..., H // 2, W // 2] |= ~hidden.any((1, 2, 3))[:, None]  # never none
         side = 2 * self.radius + 1
         step = (uniform((B, 1, H, W), noisy, generator) * (side**2 - 1)).long()
+        step = step.clamp_max(side**2 - 2)
         step = step + (step >= side**2 // 2)  # never the pixel itself
         rows = torch.arange(H, device=noisy.device)[:, None] + step // side - self.radius
         columns = torch.arange(W, device=noisy.device) + step % side - self.radius
         index = _reflect(rows, H) * W + _reflect(columns, W)
+        # Mirrored at a border, a step may lead back to where it began.
+        own = torch.arange(H * W, device=noisy.device).view(H, W)
+        at_end = (own + 1) % (W if W > 1 else H) == 0
+        beside = (own + 1 - 2 * at_end.long()).clamp_min(0)  # itself in an image of one pixel
+        index = torch.where(index == own, beside, index)
         neighbor = noisy.flatten(2).gather(2, index.flatten(2).expand(-1, C, -1)).view_as(noisy)
         return hidden, torch.where(hidden, neighbor, noisy)
 
@@ -186,8 +192,9 @@ class SURE(Objective):
         level = model_sigma(noisy, self.sigma)
         variance = sigma_to_unit(level).square()
         direction = normal(noisy.shape, noisy, sample.generator)
-        restored = net(noisy, level)
-        change = net(noisy + self.step * direction, level) - restored
+        with torch.autocast(noisy.device.type, enabled=False):  # the step is below bfloat16's
+            restored = net(noisy, level)
+            change = net(noisy + self.step * direction, level) - restored
         divergence = (direction * change / self.step).mean((1, 2, 3))
         error = (restored - noisy).square().mean((1, 2, 3))
         return (error + 2 * variance * divergence - variance).mean()

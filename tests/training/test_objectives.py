@@ -135,6 +135,28 @@ def test_noise2void_sees_and_counts_the_hidden_pixels_alone():
     assert Noise2Void(1e-6).hide(one, generator())[0].all()  # never none
 
 
+@pytest.mark.parametrize("size", [(5, 6), (2, 2), (1, 4), (4, 1), (3, 3)])
+def test_a_hidden_pixel_never_stands_for_itself(size):
+    """Also where a step is mirrored at the border."""
+    H, W = size
+    image = torch.arange(H * W, dtype=torch.float64).view(1, 1, H, W).expand(500, 1, H, W)
+    hidden, masked = Noise2Void(0.9, 2).hide(image, generator())
+    assert not (masked == image)[hidden].any()
+    near = (masked // W - image // W).abs().clamp(min=0), (masked % W - image % W).abs()
+    assert max(n[hidden].max().item() for n in near) <= 2
+
+
+def test_sure_takes_its_difference_in_full_precision():
+    net, batch = Net().float(), sample((2, 3, 32, 32))
+    batch.noisy, batch.clean = batch.noisy.float(), batch.clean.float()
+    values = []
+    for enabled in (True, False):
+        batch.generator = generator(2)
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            values.append(SURE(SIGMA)(net, batch, MSE))
+    torch.testing.assert_close(*values, rtol=1e-5, atol=0)
+
+
 def test_recorrupted_on_average_is_the_supervised_loss_of_the_noisier_input():
     """Pang et al., theorem 1: up to a constant, the error of the second image."""
     alpha, unit = 0.5, SIGMA / 255

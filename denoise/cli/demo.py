@@ -37,6 +37,7 @@ from denoise.weights.load import open_model
 from denoise.weights.released import find_model, released_models
 
 NONE = "none: clean my picture"
+NOISES = [name for name in options("noise") if name != "none"]
 NO_SSIM = f"too small for SSIM, which needs {WINDOW} pixels a side"
 PROBE = 128  # side in pixels of the picture by which the speed of a model is measured
 
@@ -183,7 +184,7 @@ def _layout(gradio: Any, run: Callable[..., tuple], models: list[str], examples:
         with gradio.Row():
             with gradio.Column(scale=1):
                 picture = gradio.Image(type="filepath", label="picture", height=260)
-                noise = gradio.Dropdown([NONE, *options("noise")], value="gaussian", label="noise")
+                noise = gradio.Dropdown([NONE, *NOISES], value="gaussian", label="noise")
                 sigma = gradio.Slider(0, 75, 25, step=1, label="sigma, in grey levels of 255")
                 model = gradio.Dropdown(models, value=models[0], label="model")
                 button = gradio.Button("Denoise", variant="primary", interactive=False)

@@ -10,12 +10,13 @@ import urllib.request
 
 import numpy as np
 import pytest
-from harness import ROOT, options
+from harness import ROOT
 from runs import plain, save
 from skimage.data import chelsea
 
 from denoise.cli.compose import compose_config
 from denoise.cli.demo import (
+    NOISES,
     NONE,
     Model,
     add_noise,
@@ -46,7 +47,7 @@ def test_without_a_checkpoint_the_released_models_are_chosen_from():
     assert list(find_models("color")) == ["color"]
 
 
-@pytest.mark.parametrize("word", options("noise"))
+@pytest.mark.parametrize("word", NOISES)
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_every_noise_keeps_the_depth(word, dtype):
     pixels = chelsea()[:64, :64].astype(dtype)

@@ -93,7 +93,7 @@ class DenoisingModel:
 
 
 def load(
-    path: str | Path, device: str | torch.device = "cpu", plugins: Sequence[str] = ()
+    path: str | Path, device: str | torch.device = "cpu", plugins: Sequence[str] | str | Path = ()
 ) -> DenoisingModel:
     """Load a trained model.
 

@@ -13,12 +13,12 @@ CONFIGS = "configs"  # folder of a package with yamls by group, as configs/ of t
 _trusted: set[str] = set()
 
 
-def trust(names: Sequence[str]) -> list[ModuleType]:
+def trust(names: Sequence[str] | str | Path) -> list[ModuleType]:
     """Import packages, and let checkpoints name their networks from now on.
 
     Args:
-        names: Modules or packages, entry points of the group denoise.plugins, or paths of a Python
-            file or of a package's folder.
+        names: One or several: modules or packages, entry points of the group denoise.plugins, or
+            paths of a Python file or of a package's folder.
 
     Returns:
         The modules.
@@ -27,7 +27,7 @@ def trust(names: Sequence[str]) -> list[ModuleType]:
         ValueError: If one cannot be imported, or is a part of Python itself.
     """
     modules = []
-    for name in names:
+    for name in [names] if isinstance(names, str | Path) else names:
         module = _import(str(name))
         _trusted.add(module.__name__)
         modules.append(module)
@@ -42,7 +42,8 @@ def is_trusted(target: str) -> bool:
 def remedy(target: str) -> str:
     """Return how a user allows a class of another package, for the end of a message."""
     package = target.partition(".")[0]
-    if "." not in target or package in sys.stdlib_module_names:
+    own = package in ("denoise", *sys.stdlib_module_names)
+    if "." not in target or own or is_trusted(target):
         return ""
     return f"; if you trust that package, allow it: plugins=[{package}]"
 
@@ -70,12 +71,14 @@ def _import(name: str) -> ModuleType:
                 raise FileNotFoundError(f"no file or folder {path}")
             sys.path.insert(0, str(path.parent))
         module = importlib.import_module(module_name)
-    except Exception as error:  # whatever its code raises
+    except (Exception, SystemExit) as error:  # whatever its code raises
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ValueError(
             f"plugins: {name} cannot be imported ({reason}): install it, or give its path, as "
             "plugins=[./mypkg]"
         ) from error
+    if module.__file__ is None:
+        raise ValueError(f"plugins: {name} has no __init__.py: add one, which may be empty")
     if is_path and not Path(str(module.__file__)).is_relative_to(path.parent):
         raise ValueError(f"plugins: {path} is hidden by the installed {module_name}: rename it")
     return module

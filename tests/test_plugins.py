@@ -133,6 +133,8 @@ def test_a_file_is_never_a_reason_to_run_code(command, photos, package, tmp_path
                                    r"install it, or give its path, as plugins=\[\./mypkg\]"),
         (["./none.py"], r"none\.py cannot be imported \(FileNotFoundError: no file or folder"),
         (["./broken.py"], r"broken\.py cannot be imported \(ZeroDivisionError"),
+        (["./ends.py"], r"ends\.py cannot be imported \(SystemExit: 3\)"),
+        (["./bare"], r"bare has no __init__\.py: add one"),
         (["os"], "os is a part of Python: name a package of networks"),
         (["./json.py"], "json.py is a part of Python"),
         (["./torch.py"], r"torch\.py is hidden by the installed torch: rename it"),
@@ -141,10 +143,36 @@ def test_a_file_is_never_a_reason_to_run_code(command, photos, package, tmp_path
 def test_what_cannot_be_a_plugin(tmp_path, monkeypatch, names, answer):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "broken.py").write_text("1 / 0")
+    (tmp_path / "ends.py").write_text("raise SystemExit(3)")
+    (tmp_path / "bare").mkdir()
     for name in ("json.py", "torch.py"):
         (tmp_path / name).touch()
     with pytest.raises(ValueError, match=answer):
         plugins.trust(names)
+
+
+def test_advice_is_given_where_it_helps(tmp_path, monkeypatch):
+    (tmp_path / "mygates.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    assert plugins.remedy("mygates.Gate").endswith("plugins=[mygates]")
+    plugins.trust("./mygates.py")
+    for target in ("mygates.Gate", "denoise.plugins.trust", "os.system", "gate"):
+        assert plugins.remedy(target) == ""
+
+
+@pytest.mark.parametrize("folder", ["my dir", "100% (a, b)"])
+def test_any_folder_will_do(command, photos, package, tmp_path, folder):
+    (tmp_path / folder).mkdir()
+    package.rename(tmp_path / folder / "mygates")
+    train(command, f"plugins=['./{folder}/mygates']", "attention=gate", "score=false")
+
+
+def test_what_is_no_list_or_no_yaml_is_told_in_a_line(command, photos, package):
+    with pytest.raises(SystemExit, match=r"^error: plugins=\[./mygates cannot be read"):
+        train(command, "plugins=[./mygates")
+    (package / "configs" / "attention" / "gate.yaml").write_text("a: [\nb: {")
+    with pytest.raises(SystemExit, match=r"^error: .*gate\.yaml, line \d+: no yaml"):
+        train(command, "plugins=[./mygates]", "attention=gate")
 
 
 def test_an_installed_package_is_named_by_its_entry_point(tmp_path, monkeypatch):

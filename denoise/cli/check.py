@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from denoise.benchmark.contract import broken, try_contract
 from denoise.cli.compose import as_list
 from denoise.cli.hydra_main import hydra_main
+from denoise.errors import first_line
 from denoise.plugins import is_trusted, remedy
 from denoise.properties import MixerFactory
 from denoise.results.tables import echo, markdown
@@ -34,7 +35,7 @@ def _of_path(path: str, config: DictConfig) -> MixerFactory:
     try:
         get_object(path)
     except Exception as error:
-        raise ValueError(f"there is no {path}: {error}") from error
+        raise ValueError(f"there is no {path}: {first_line(error)}") from error
     options = OmegaConf.to_container(config.options)
     assert isinstance(options, dict)
     make: MixerFactory = instantiate({"_target_": path, "_partial_": True, **options})

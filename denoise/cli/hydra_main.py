@@ -10,6 +10,7 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
@@ -84,7 +85,11 @@ def _search_path(arguments: Sequence[str]) -> list[str]:
     values = [a.partition("=")[2] for a in arguments if a.partition("=")[0] == "plugins"]
     if not values or any(a.startswith("hydra.searchpath=") for a in arguments):
         return []
-    folders = configs_of(trust(as_list(OmegaConf.create(f"plugins: {values[-1]}").plugins or [])))
-    return [f"hydra.searchpath=[{','.join(repr(folder.as_uri()) for folder in folders)}]"] * bool(
-        folders
-    )
+    try:
+        named = as_list(OmegaConf.create(f"plugins: {values[-1]}").plugins or [])
+    except Exception:  # what cannot be read is told by Hydra
+        return []
+    folders = [
+        QuotedString(f"file://{folder}", Quote.single) for folder in configs_of(trust(named))
+    ]
+    return [f"hydra.searchpath=[{','.join(one.with_quotes() for one in folders)}]"] * bool(folders)

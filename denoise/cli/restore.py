@@ -53,8 +53,7 @@ def main(config: DictConfig) -> None:
                     photo, restorer, config.sigma, takes_sigma=takes_sigma, advance=advance
                 )
                 lines += write_photo(clean, target, overwrite=config.overwrite)
-                if folder in target.parents:
-                    note(folder, target, model)
+                note(folder, target, model)
                 echo(f"{source} -> {target}", *(f"    {line}" for line in lines))
             except Exception as error:  # one picture takes no other along
                 failed.append(_reason(source, error))

@@ -181,6 +181,11 @@ class Pairs(ImageSet):
         memory_limit: float = 4096,
         on_error: str = "raise",
     ) -> None:
+        if Path(noisy).resolve() == Path(clean).resolve():
+            raise ValueError(
+                f"{noisy} is given as noisy and as clean: give two folders, or, to add noise, "
+                "data=folder"
+            )
         inputs, targets = (find_images(Path(one), Path(one).parent.name) for one in (noisy, clean))
         if single := sorted(inputs.keys() ^ targets.keys()):
             raise ValueError(
@@ -209,6 +214,8 @@ class Pairs(ImageSet):
             files += [target] * len(images[target])
             clean_images += images[target]
             noisy_images += images[source]
+        if names and all(map(np.array_equal, noisy_images, clean_images)):
+            raise ValueError(f"the images of {noisy} and {clean} are the same: give noisy ones")
         super().__init__(names, files, clean_images, channels, noisy_images, skipped)
 
 

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cache
 from pathlib import Path
 from typing import IO
@@ -48,6 +48,7 @@ def decode(path: Path, file: IO[bytes], max_pixels: int, memory: float) -> Photo
             check_directories(file, [page.offset for page in pages.values()])
         except OverlapError as error:
             raise ValueError(f"its tags claim {error}") from None
+        _check_planes(opened)
         first = next(iter(pages.values()))
         photo.lossy = first.compression in (6, 7)  # JPEG
         photo.compressed = first.compression != 1
@@ -61,6 +62,21 @@ def decode(path: Path, file: IO[bytes], max_pixels: int, memory: float) -> Photo
             _add_page(photo, page, index, by_pillow)
         photo.pages_are_channels = _are_channels(opened, len(pages))
     return photo
+
+
+def _check_planes(tiff: tifffile.TiffFile) -> None:
+    """Refuse a stack whose planes lie behind one page: the others would be lost.
+
+    Raises:
+        ValueError: If it is one.
+    """
+    truncated = []
+    if tiff.is_imagej or tiff.is_shaped:
+        with suppress(Exception):  # a damaged description says nothing of planes
+            truncated = [one.shape for one in tiff.series if one.is_truncated]
+    if truncated:
+        shape = " x ".join(map(str, truncated[0]))
+        raise ValueError(f"a stack of {shape} in one page: save it with a page for each image")
 
 
 def _are_channels(tiff: tifffile.TiffFile, pages: int) -> bool:

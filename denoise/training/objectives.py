@@ -10,6 +10,7 @@ from torch import Generator, Tensor, nn
 from denoise.data.sets import ImageSet
 from denoise.noise.estimation import model_sigma, realised_sigma
 from denoise.noise.synthetic import Noise, NoNoise, normal, sigma_to_unit, uniform
+from denoise.option_checks import check_positive
 
 Net = Callable[[Tensor, Tensor], Tensor]
 
@@ -86,6 +87,8 @@ class Neighbor2Neighbor(Objective):
     """
 
     def __init__(self, gamma: float = 2.0) -> None:
+        if gamma < 0:
+            raise ValueError(f"gamma={gamma} is a weight: give 0 or more")
         self.gamma = gamma
 
     def __call__(self, net: Net, sample: Sample, loss: nn.Module) -> Tensor:
@@ -113,7 +116,7 @@ class Noise2Void(Objective):
     """
 
     def __init__(self, share: float = 0.02, radius: int = 2) -> None:
-        if not 0 < share < 1 or radius < 1:
+        if not 0 < share < 1 or radius < 1 or not isinstance(radius, int):
             raise ValueError(f"share={share}, radius={radius}: give 0 < share < 1, radius from 1")
         self.share, self.radius = share, radius
 
@@ -158,6 +161,7 @@ class Recorrupted(Objective):
     """
 
     def __init__(self, sigma: float | None = None, alpha: float = 0.5) -> None:
+        check_positive(alpha=alpha)
         self.sigma, self.alpha = sigma, alpha
 
     def __call__(self, net: Net, sample: Sample, loss: nn.Module) -> Tensor:
@@ -184,6 +188,7 @@ class SURE(Objective):
     """
 
     def __init__(self, sigma: float | None = None, step: float = 1e-3) -> None:
+        check_positive(step=step)
         self.sigma, self.step = sigma, step
 
     def __call__(self, net: Net, sample: Sample, loss: nn.Module) -> Tensor:

@@ -8,7 +8,7 @@ import tifffile
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
-from pictures import assert_equal_images, noise, save_noise
+from pictures import assert_equal_images, noise, save_noise, write_png
 from PIL import Image
 
 from denoise.data.sets import Folder, Pairs, Photographs
@@ -161,7 +161,12 @@ def test_each_config_is_one_named_set(path, image_folder):
             f"/data/{name}/noisy",
             f"/data/{name}/clean",
         )
-        images = instantiate(entry, noisy=str(image_folder), clean=str(image_folder))
+        noisy = image_folder.with_name("noisy")
+        for file in (path for path in image_folder.rglob("*") if path.is_file()):
+            pixels = read_image(file, 3)
+            (noisy / file.relative_to(image_folder)).parent.mkdir(parents=True, exist_ok=True)
+            write_png(noisy / file.relative_to(image_folder), pixels[::-1].copy())
+        images = instantiate(entry, noisy=str(noisy), clean=str(image_folder))
     else:
         assert entry.split == path.stem.partition("_")[2] or path.stem == "photographs"
         images = instantiate(entry)
@@ -210,3 +215,14 @@ def test_pages_are_images_of_a_set(tmp_path):
     tifffile.imwrite(tmp_path / "noisy" / "a.tif", pages[:2], photometric="minisblack")
     with pytest.raises(ImageError, match="has 2 images but its partner 3"):
         Pairs(noisy=str(tmp_path / "noisy"), clean=str(tmp_path / "clean"), channels=1)
+
+
+def test_pairs_of_one_folder_or_of_the_same_images_are_refused(tmp_path):
+    save_noise(tmp_path / "clean" / "a.png", (16, 16, 3))
+    shutil.copytree(tmp_path / "clean", tmp_path / "noisy")
+    (tmp_path / "link").symlink_to(tmp_path / "clean")
+    for noisy in ("clean", "link"):
+        with pytest.raises(ValueError, match="is given as noisy and as clean: give two folders"):
+            Pairs(noisy=str(tmp_path / noisy), clean=str(tmp_path / "clean"), channels=3)
+    with pytest.raises(ValueError, match="are the same: give noisy ones"):
+        Pairs(noisy=str(tmp_path / "noisy"), clean=str(tmp_path / "clean"), channels=3)

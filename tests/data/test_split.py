@@ -51,6 +51,7 @@ def test_folders_and_pairs_are_split_alike(tmp_path):
         )
         assert one.names == pairs.names
         assert all(np.array_equal(a, b) for a, b in zip(one.clean, pairs.clean, strict=True))
+        assert not np.array_equal(pairs.clean[0], pairs.noisy[0])
 
 
 def test_one_folder_trains_validates_and_tests(command, photos, tmp_path):

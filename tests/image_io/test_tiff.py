@@ -311,3 +311,12 @@ def test_pages_that_lead_back_are_refused(tmp_path, back):
     (tmp_path / "a.tif").write_bytes(bytes(content))
     with pytest.raises(ImageError, match="page 151 is damaged"):
         read_photo(tmp_path / "a.tif")
+
+
+def test_planes_behind_one_page_are_refused_not_lost(tmp_path):
+    stack = np.stack([noise(1)[..., 0]] * 6)
+    tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack", truncate=True)
+    with pytest.raises(ImageError, match=r"a stack of 6 x .* in one page: save it with a page for"):
+        read_photo(tmp_path / "a.tif")
+    tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack", imagej=True)
+    assert len(read_photo(tmp_path / "a.tif").pages) == 6

@@ -220,8 +220,14 @@ def test_what_the_images_do_not_hold_is_told():
         check_objective(objective, NoNoise(), pairs)
         check_objective(objective, Gaussian(25), alone)
     check_objective(SURE(), NoNoise(), alone)
-    with pytest.raises(ValueError, match="share=0, radius=2"):
-        Noise2Void(0)
+    for build, answer in (
+        (lambda: Noise2Void(0), "share=0, radius=2"), (lambda: Noise2Void(0.1, 1.5), "radius=1.5"),
+        (lambda: Neighbor2Neighbor(-1), "gamma=-1 is a weight"),
+        (lambda: Recorrupted(alpha=0), "alpha=0 must be positive"),
+        (lambda: SURE(step=0), "step=0 must be positive"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=answer):
+            build()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import sys
 import threading
 from collections.abc import Sequence
 
-import yaml
 from hydra.errors import (
     ConfigCompositionException,
     HydraException,
@@ -79,9 +78,9 @@ def explain(error: BaseException, command: str, arguments: Sequence[str]) -> str
         )
     if isinstance(error, OmegaConfBaseException):
         return f"{first_line(error)}; give {error.full_key}=... on the command line"
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        mark = error.problem_mark
-        return f"{mark.name}, line {mark.line + 1}: no yaml ({error.problem}): mend it"
+    if (mark := getattr(error, "problem_mark", None)) is not None:  # of a yaml file
+        reason = getattr(error, "problem", "")
+        return f"{mark.name}, line {mark.line + 1}: no yaml ({reason}): mend it"
     if type(error).__name__ == "MisconfigurationException":  # Lightning's
         return f"trainer: {first_line(error)}"
     if is_disk_full(error):

@@ -32,6 +32,7 @@ from denoise.study.measure import measure
 from denoise.study.plan import hours, not_equal, plan_rows, time_step
 from denoise.study.runs import Planner, Run
 from denoise.study.store import REGISTERED, Store, read_json, write_whole
+from denoise.training.resume import SUPERVISED
 
 ACTIONS = ("plan", "run", "latency", "report")
 PLAN = "plan.json"
@@ -160,6 +161,8 @@ def _resolved(overrides: Sequence[str]) -> dict[str, Any]:
     """Resolve the config of a training, with paths that are the same on every machine."""
     config = compose_config(*overrides, "run_dir=.", "data_dir=data")
     resolved: Any = OmegaConf.to_container(config, resolve=True)
+    if resolved["objective"] == SUPERVISED:  # runs of before there were others keep their names
+        del resolved["objective"]
     return resolved
 
 

@@ -68,11 +68,11 @@ def main(config: DictConfig) -> float | None:
     settings = {name: config[name] for name in resolved if name != "trainer"}
     objects = instantiate(settings, _convert_="all")
     check_objective(objects["objective"], objects["noise"], objects["train"])
-    insisted = insists_on("protocol")
-    val_protocol, objects["protocol"] = (
-        follow(objects[sets], objects["noise"], objects["protocol"], insisted=insisted)
-        for sets in ("val", "test")
-    )
+    given, insisted = objects["protocol"], insists_on("protocol")
+    val_protocol = given  # what is insisted on is told of once, by the test images
+    if not insisted:
+        val_protocol = follow(objects["val"], objects["noise"], given, insisted=False)
+    objects["protocol"] = follow(objects["test"], objects["noise"], given, insisted=insisted)
     module = DenoisingModule(
         objects["backbone"], objects["noise"], objects["objective"], objects["loss"],
         objects["optimizer"], objects["scheduler"], val_protocol, objects["sigma"],

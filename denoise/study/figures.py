@@ -68,7 +68,6 @@ def quality_over_cost(arms: pandas.DataFrame, costs: Sequence[tuple[str, str]], 
             if row["psnr"] > best:
                 best = row["psnr"]
                 front.append((row[column], row["psnr"]))
-        axis.plot(*zip(*front, strict=True), color="#e08214", lw=1.2, drawstyle="steps-post")
         # Far below the others an arm would press them into a corner: it stands at the border.
         floor = known["psnr"].max() - max(0.5, 5 * (known["psnr"].max() - known["psnr"].median()))
         texts = []
@@ -80,10 +79,12 @@ def quality_over_cost(arms: pandas.DataFrame, costs: Sequence[tuple[str, str]], 
             axis.plot(*point, marker, color=colour, ms=6, mfc=colour if on_front else "white")
             name = f"{row['arm']} ({row['psnr']:.2f})" if far else row["arm"]
             texts.append(axis.text(*point, name, fontsize=7.5))
-        axis.set(xlabel=label, ylabel="PSNR, dB", ylim=(floor - 0.05, None))
+        axis.set(xlabel=label, ylabel="PSNR, dB")
         if known[column].max() > 4 * known[column].min():
             axis.set_xscale("log")
-        axis.margins(x=0.1, y=0.08)
+        axis.margins(x=0.15, y=0.08)
+        axis.set_ylim(axis.get_ylim())  # of the points, before the line to one far below
+        axis.plot(*zip(*front, strict=True), color="#e08214", lw=1.2, drawstyle="steps-post")
         axis.grid(alpha=0.25, which="both")
         adjust_text(texts, ax=axis, arrowprops={"arrowstyle": "-", "lw": 0.4, "color": "#777777"})
     figure.legend(

@@ -16,7 +16,6 @@ NOT_HASHED = (
     "pictures", "logger", "callbacks", "baseline", "compile", "score", "test", "init_strict",
 )  # fmt: skip
 
-SUPERVISED = {"_target_": "denoise.training.objectives.Supervised"}
 Overrides = tuple[str, ...]
 # Resolved config of a training with overrides, in plain containers.
 Compose = Callable[[Sequence[str]], dict[str, Any]]
@@ -234,8 +233,6 @@ def config_key(config: Mapping[str, Any], own: Sequence[str] = (), before: str =
         before: Hash of the run that it continues.
     """
     content = {key: value for key, value in config.items() if key not in NOT_HASHED}
-    if content.get("objective") == SUPERVISED:  # runs of before there were others keep their names
-        del content["objective"]
     parts = {"config": _sorted(content), "own": sorted(own), "before": before}
     text = to_json(parts, indent=None)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -84,7 +84,7 @@ results = {"training": training, "model": {}, "environment": {"git": None}}
 """
 
 
-def worker(folder, said=None, **changes):
+def worker(folder, said=None, arms=None, **changes):
     study = declare(options(**changes))
     script = folder / "training.py"
     script.write_text(TRAINING)
@@ -99,6 +99,7 @@ def worker(folder, said=None, **changes):
     return Worker(
         planner, Store(folder / "out"), score, threads=1, options=["data_dir=here"],
         say=(said if said is not None else []).append, train=[sys.executable, str(script)],
+        arms=arms,
     )  # fmt: skip
 
 

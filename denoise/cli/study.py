@@ -81,13 +81,16 @@ def _run(
     torch.set_num_threads(config.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
+    arms = None if config.arms is None else as_list(config.arms)
+    for arm in arms or ():
+        check_choice([arm.name for arm in declared.arms], arms=arm)
     images = cache(partial(_images, config))
 
     def score(run: Run, checkpoint: Path) -> Any:
         return measure(checkpoint, images, run.rung.scoring, device)
 
     worker = Worker(
-        planner, store, score, threads=config.threads, say=echo,
+        planner, store, score, threads=config.threads, say=echo, arms=arms,
         options=[
             f"data_dir={config.data_dir}", f"memory_limit={config.memory_limit}",
             f"plugins=[{','.join(map(str, config.plugins))}]",

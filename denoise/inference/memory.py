@@ -23,6 +23,7 @@ UNITS = {
     "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
 }  # fmt: skip
 PROBES = (8, 256)  # height of the smallest and largest square tile that is measured, in pixels
+STATUS = Path("/proc/self/status")
 ASSUMED_RSS = 2**29  # where the platform does not report it: about what torch and kernels take
 
 
@@ -49,6 +50,9 @@ def format_memory(size: int) -> str:
 
 def peak_rss() -> int:
     """Return the peak resident bytes of this process, assumed on Windows."""
+    # On Linux ru_maxrss is also that of the process that started this one.
+    if STATUS.is_file() and (found := re.search(r"VmHWM:\s*(\d+) kB", STATUS.read_text())):
+        return int(found[1]) * 1024
     try:
         import resource
     except ImportError:
@@ -67,13 +71,13 @@ def memory_budget(memory: int, net: nn.Module, channels: int) -> int:
     multiple = getattr(net, "size_multiple", 1)
     device = next(net.parameters(), torch.empty(0)).device
     fit_peak_memory(net, channels, 0, size_multiple=multiple, device=device)
-    left = memory - peak_rss()
-    if left <= 0:
+    held = peak_rss()
+    if memory <= held:
         raise ValueError(
             f"memory={format_memory(memory)}, but the program alone takes "
-            f"{peak_rss() / 2**20:.0f} MiB: give more, as memory=2GiB"
+            f"{held / 2**20:.0f} MiB: give more, as memory={held // 2**30 + 2}GiB"
         )
-    return left
+    return memory - held
 
 
 def peak_of(function: Callable[[], Any], device: torch.device | str = "cpu") -> int:

@@ -43,6 +43,7 @@ class Worker:
         score: Scores the checkpoint of a run.
         threads: Of a training process.
         options: Further overrides of denoise train that change no weights, such as data_dir.
+        arms: Names of those whose runs are made; None: all.
         say: Prints a line on what is done.
         train: Command of a training, without its overrides.
     """
@@ -56,10 +57,12 @@ class Worker:
         threads: int,
         options: Sequence[str],
         say: Callable[[str], None],
+        arms: Sequence[str] | None = None,
         train: Sequence[str] = (sys.executable, "-m", "denoise.cli.train"),
     ) -> None:
         self.planner, self.store, self.score = planner, store, score
         self.threads, self.options, self.say, self.train = threads, options, say, train
+        self.arms = None if arms is None else set(arms)
 
     def work(self, limit: int | None, after: Callable[[], None] = lambda: None) -> int:
         """Make runs until all are made.
@@ -100,6 +103,7 @@ class Worker:
         return [
             run
             for run in runs.values()
+            if self.arms is None or run.arm.name in self.arms
             if run.key not in progress.validation
             or (run.key not in progress.chosen and self._is_analysed(run, progress))
         ]

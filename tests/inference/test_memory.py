@@ -1,5 +1,7 @@
 """Memory: a line fitted to small tiles against what runs take, and tiles chosen by it."""
 
+import inspect
+import subprocess
 import sys
 
 import pytest
@@ -159,7 +161,21 @@ class TestBudget:
         with pytest.raises(ValueError, match=r"memory=1MiB, but the program alone takes \d+ MiB"):
             memory_budget(2**20, net, 3)
 
-    def test_is_assumed_where_the_platform_does_not_tell(self, monkeypatch):
+    @pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux tells")
+    def test_is_not_that_of_the_process_that_started_this_one(self):
+        held = bytearray(600 * 2**20)
+        held[::4096] = bytes([1]) * len(held[::4096])
+        code = (
+            "import re, resource; from pathlib import Path\n"
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)\n"
+            "STATUS = Path('/proc/self/status')\n"
+        ) + inspect.getsource(memory.peak_rss) + "print(peak_rss())"  # fmt: skip
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        inherited, own = map(int, done.stdout.split())
+        assert own < 2**28 < 600 * 2**20 <= inherited
+
+    def test_is_assumed_where_the_platform_does_not_tell(self, monkeypatch, tmp_path):
+        monkeypatch.setattr(memory, "STATUS", tmp_path / "no such file")
         monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows
         assert not hasattr(memory, "resource")
         assert memory.peak_rss() == memory.ASSUMED_RSS

@@ -38,6 +38,13 @@ def test_a_part_is_made_and_the_rest_later(tmp_path):
     assert worker(tmp_path).work(None) == 7
 
 
+def test_only_the_runs_of_some_arms_are_made(tmp_path):
+    one = worker(tmp_path, arms=["sca"])
+    assert one.work(None) == 2  # seeds; the next rung waits for the other arms
+    assert {run.arm.name for run in runs_of(one) if one.store.trained(run)} == {"sca"}
+    assert worker(tmp_path).work(None) == 12
+
+
 def test_a_broken_off_run_goes_on_from_its_last_checkpoint(tmp_path):
     one = worker(tmp_path)
     run = runs_of(one)[0]

@@ -14,6 +14,7 @@ from denoise.cli.compose import CONFIGS, compose_config
 from denoise.cli.compose import options as list_options
 from denoise.cli.errors import explain
 from denoise.errors import first_line
+from denoise.image_io.value_range import Bounds, bounds_of, parse_range
 from denoise.inference.channels import to_image_channels, to_model_channels
 from denoise.noise.estimation import model_sigma
 from denoise.option_checks import check_choice
@@ -36,6 +37,7 @@ class DenoisingModel:
         self.net, self.config = net, config
         self.channels: int = config["backbone"]["in_channels"]
         self.needs_sigma: bool = config["backbone"]["sigma_map"]
+        self.range = parse_range(config.get("range", "auto"))
 
     @torch.no_grad()
     def __call__(self, noisy: Image, sigma: float | None = None) -> Image:
@@ -46,9 +48,10 @@ class DenoisingModel:
 
         Args:
             noisy: array (H, W) or (H, W, C), tensor (C, H, W) or (B, C, H, W); uint8, uint16, or
-                floating in [0, 1].
-            sigma: standard deviation of the noise in grey levels of 0-255, for models that take it;
-                None estimates it in each image.
+                floating in [0, 1]; of a model that was trained on a declared range of values, also
+                int16, and all in that range.
+            sigma: standard deviation of the noise in grey levels, 255 of which are the range, for
+                models that take it; None estimates it in each image.
 
         Returns:
             The restored image: type, shape and dtype of `noisy`, and for a tensor its device.
@@ -77,18 +80,25 @@ class DenoisingModel:
 
     def _restore(self, noisy: Tensor, sigma: float | None) -> Tensor:
         """Restore (B, C, H, W) of any dtype."""
-        if noisy.dtype not in INTEGERS and not noisy.is_floating_point():
+        accepted = noisy.dtype in INTEGERS or noisy.is_floating_point()
+        if not accepted and (self.range == "auto" or noisy.dtype != torch.int16):
             raise ValueError(f"image of {noisy.dtype}: give uint8, uint16, or floating in [0, 1]")
-        white = torch.iinfo(noisy.dtype).max if noisy.dtype in INTEGERS else 1
+        limits = None if noisy.is_floating_point() else torch.iinfo(noisy.dtype)
+        if self.range == "auto":
+            bounds = Bounds(0.0, limits.max if limits else 1.0)
+        else:
+            bounds = bounds_of(noisy.cpu().numpy(), self.range)
         weight = next(self.net.parameters(), torch.empty(0))
-        images = noisy.to(weight.device).to(weight.dtype) / white
+        images = noisy.to(weight.device).to(weight.dtype)
+        images = (images - bounds.low) / (bounds.high - bounds.low)
         inputs = to_model_channels(images, self.channels)
         level = None
         if self.needs_sigma:
             level = model_sigma(images, sigma).repeat_interleave(len(inputs) // len(images))
         restored = to_image_channels(self.net(inputs, level), noisy.shape[1])
-        if white > 1:
-            restored = (restored.clamp(0, 1) * white).round()
+        restored = restored * (bounds.high - bounds.low) + bounds.low
+        if limits:
+            restored = restored.clamp(limits.min, limits.max).round()
         return restored.to(noisy.device).to(noisy.dtype)
 
 

@@ -1,18 +1,24 @@
 """Measure a checkpoint: denoise evaluate checkpoint=PATH data=kodak24 sigma=[15,25,50]."""
 
 import time
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from torch import Tensor, nn
 
 from denoise.cli.compose import as_list, insists_on
 from denoise.cli.device import choose_device
 from denoise.cli.hydra_main import hydra_main
+from denoise.data.sets import ImageSet
 from denoise.evaluation.complexity import model_complexity
 from denoise.evaluation.evaluate import Observer, evaluate
 from denoise.evaluation.protocols import follow
+from denoise.inference.memory import memory_budget, parse_memory
+from denoise.inference.restorer import Restorer, restore_tensor
 from denoise.malloc import tune_malloc
 from denoise.metrics import WINDOW
 from denoise.noise.synthetic import Gaussian
@@ -21,6 +27,9 @@ from denoise.results.record import Run
 from denoise.results.report import write_report
 from denoise.results.save import save_results
 from denoise.weights.load import open_model
+
+# Of an image, its noisy one, the noise in float64 and what is scored, a pixel and channel.
+SAMPLE_BYTES = 48
 
 
 @hydra_main
@@ -33,6 +42,8 @@ def main(config: DictConfig) -> None:
     if config.channels not in (None, channels):
         raise ValueError(f"channels={config.channels}, but {config.checkpoint} takes {channels}")
     config.channels = channels
+    if config.range is None:
+        config.range = trained.get("range", "auto")
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(config, folder / "config.yaml", resolve=True)
     device = choose_device(config.device)
@@ -55,7 +66,8 @@ def main(config: DictConfig) -> None:
         observers.append(best_and_worst)
     if pictures is not None:
         observers.append(ComparisonStrips(pictures, protocol.score))
-    rows = evaluate(net, sets, protocol, as_list(config.sigma), baselines, device, observers)
+    model = net if config.memory is None else _within(config.memory, net, channels, sets)
+    rows = evaluate(model, sets, protocol, as_list(config.sigma), baselines, device, observers)
     run: Run = {
         "name": trained.get("run_name", ""),  # of the training; checkpoints before 0.2 have none
         "checkpoint": config.checkpoint,
@@ -67,6 +79,16 @@ def main(config: DictConfig) -> None:
     results = save_results(folder, rows, run, {"pictures": pictures, "report": report})
     if report is not None:
         write_report(report, results, best_and_worst)
+
+
+def _within(
+    memory: str, net: nn.Module, channels: int, sets: Mapping[str, ImageSet]
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the model as it is applied within the memory of the process, by tiles if need be."""
+    largest = max(image[..., 0].size for one in sets.values() for image in one.clean)
+    left = memory_budget(parse_memory(memory), net, channels) - SAMPLE_BYTES * channels * largest
+    restorer = Restorer(net, channels, memory=left)
+    return partial(restore_tensor, restorer)
 
 
 if __name__ == "__main__":

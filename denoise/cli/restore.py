@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -12,6 +13,7 @@ from denoise.cli.hydra_main import hydra_main
 from denoise.errors import first_line, is_out_of_memory
 from denoise.image_io.errors import ImageError
 from denoise.image_io.read import read_photo
+from denoise.image_io.value_range import parse_range
 from denoise.image_io.write import check_target, write_photo
 from denoise.inference.batch import Batch, pair_paths, restore_photo
 from denoise.inference.done import digest, made_with, note
@@ -28,8 +30,12 @@ def main(config: DictConfig) -> None:
     """Restore one picture or many; list those that fail at the end."""
     tune_malloc(large=False)  # memory is limited here, and malloc would keep fragments
     batch = pair_paths(str(config.input), Path(config.output), overwrite=config.overwrite)
-    restorer, takes_sigma = load_restorer(config)
+    restorer, trained = load_restorer(config)
+    takes_sigma = trained["backbone"]["sigma_map"]
+    declared = trained.get("range", "auto") if config.range is None else config.range
+    value_range = parse_range(declared)
     options = {name: config[name] for name in ("sigma", "strength", "ensemble", "tiles")}
+    options |= {"range": value_range} if value_range != "auto" else {}
     model = digest(restorer.net, options | {"bf16": restorer.autocast})
     folder = Path(config.output)
     if batch.done:
@@ -46,12 +52,14 @@ def main(config: DictConfig) -> None:
                 bar.update(task, speed="" if speed is None else f"{speed / 1e6:.2f} Mpx/s")
 
             try:
-                photo = read_photo(source, config.max_pixels, parse_memory(config.memory))
+                memory = parse_memory(config.memory)
+                photo = read_photo(source, config.max_pixels, memory, value_range)
                 check_target(photo, target, overwrite=config.overwrite)
                 bar.update(task, total=sum(p.shape[0] * p.shape[1] for p in photo.pages))
                 clean, lines = restore_photo(
-                    photo, restorer, config.sigma, takes_sigma=takes_sigma, advance=advance
-                )
+                    photo, restorer, config.sigma, takes_sigma=takes_sigma, advance=advance,
+                    value_range=value_range,
+                )  # fmt: skip
                 lines += write_photo(clean, target, overwrite=config.overwrite)
                 note(folder, target, model)
                 echo(f"{source} -> {target}", *(f"    {line}" for line in lines))
@@ -87,8 +95,8 @@ def _reason(source: Path, error: Exception) -> str:
     return f"{source}: {type(error).__name__}: {first_line(error)}"
 
 
-def load_restorer(config: DictConfig) -> tuple[Restorer, bool]:
-    """Load the model to restore with; return it, and whether it takes sigma."""
+def load_restorer(config: DictConfig) -> tuple[Restorer, dict[str, Any]]:
+    """Load the model to restore with; return it, and the config of its training."""
     device = choose_device(config.device)
     check_choice(("auto", "32", "bf16"), precision=str(config.precision))
     bf16 = device.type != "cpu" if config.precision == "auto" else config.precision == "bf16"
@@ -103,7 +111,7 @@ def load_restorer(config: DictConfig) -> tuple[Restorer, bool]:
         strength=config.strength,
         autocast=bf16,
     )
-    return restorer, trained["backbone"]["sigma_map"]
+    return restorer, trained
 
 
 if __name__ == "__main__":

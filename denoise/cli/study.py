@@ -166,6 +166,8 @@ def _resolved(overrides: Sequence[str]) -> dict[str, Any]:
     resolved: Any = OmegaConf.to_container(config, resolve=True)
     if resolved["objective"] == SUPERVISED:  # runs of before there were others keep their names
         del resolved["objective"]
+    if resolved["range"] == "auto":
+        del resolved["range"]
     return resolved
 
 

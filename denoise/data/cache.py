@@ -15,9 +15,10 @@ from rich.progress import track
 
 from denoise.image_io.errors import ImageError
 from denoise.image_io.read import read_images
+from denoise.image_io.value_range import ValueRange
 from denoise.option_checks import check_choice
 
-_DECODER = 4  # increased when files decode to different pixels than before
+_DECODER = 5  # increased when files decode to different pixels than before
 _ABANDONED = 3600.0  # seconds
 _FEW = 16  # without a progress bar
 
@@ -32,6 +33,7 @@ def decode(
     cache_dir: str | Path | None,
     memory_limit: float,
     on_error: str,
+    value_range: ValueRange = "auto",
 ) -> Decoded:
     """Return the (H, W, channels) images of the usable files, and the errors of those skipped.
 
@@ -41,16 +43,17 @@ def decode(
         cache_dir: Where images beyond the limit are kept for later runs; None keeps all in memory.
         memory_limit: Decoded size up to which images stay in memory, in MiB.
         on_error: "raise" or "skip".
+        value_range: As in `read_images`.
 
     Raises:
         ImageError: For the first unusable file, if errors are raised.
         ValueError: If images beyond the limit cannot be kept in cache_dir.
     """
     check_choice(("raise", "skip"), on_error=on_error)
-    outcomes = _read_all(files, channels, on_error)
+    outcomes = _read_all(files, channels, on_error, value_range)
     if cache_dir is None:
         return _partition(outcomes)
-    store = Path(cache_dir).expanduser() / _key(files, channels, on_error)
+    store = Path(cache_dir).expanduser() / _key(files, channels, on_error, value_range)
     if not _is_whole(store, len(files)):
         shutil.rmtree(store, ignore_errors=True)
         read, size = [], 0
@@ -82,26 +85,31 @@ def _partition(outcomes: Iterable[Outcome]) -> Decoded:
     return images, errors
 
 
-def _read_all(files: Sequence[Path], channels: int, on_error: str) -> Iterator[Outcome]:
+def _read_all(
+    files: Sequence[Path], channels: int, on_error: str, value_range: ValueRange
+) -> Iterator[Outcome]:
     console = Console(stderr=True)
     quiet = len(files) < _FEW or not console.is_terminal
     for file in track(files, "Reading images", console=console, transient=True, disable=quiet):
         try:
-            yield file, read_images(file, channels)
+            yield file, read_images(file, channels, value_range)
         except ImageError as error:
             if on_error == "raise":
                 raise
             yield file, error
 
 
-def _key(files: Sequence[Path], channels: int, on_error: str) -> str:
+def _key(files: Sequence[Path], channels: int, on_error: str, value_range: ValueRange) -> str:
     stats = [
         # a broken link is reported when it is decoded
         (str(file.absolute()), file.stat() if file.exists() else file.lstat())
         for file in files
     ]
     properties = [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
-    text = json.dumps([_DECODER, properties, channels, on_error])
+    # The chunks of a Zarr array are files of their own.
+    chunks = [part.stat() for file in files if file.is_dir() for part in sorted(file.rglob("*"))]
+    properties += [["", stat.st_size, stat.st_mtime_ns] for stat in chunks]
+    text = json.dumps([_DECODER, properties, channels, on_error, value_range])
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 

@@ -39,7 +39,7 @@ class Crops(IterableDataset):
     pairs, `noisy`: (batch, C, patch, patch), uint8, or uint16 as soon as one image is.
 
     Args:
-        sets: Images to choose from, all with the same probability.
+        sets: Images to choose from, by their weights or all with the same probability.
         patch: Height and width of a crop in pixels.
         batch: Crops in a batch.
         seed: Of all batches.
@@ -47,7 +47,7 @@ class Crops(IterableDataset):
         patch_schedule: Entries of (until_batch, patch, batch), each for the batches before the
             number until_batch; patch and batch hold after the last.
         rank: Number of the process; each draws its own batches.
-        shuffle_channels: Whether the channels of a crop are permuted: for few photographs.
+        shuffle_channels: Whether the colours of a crop are permuted: for few photographs.
 
     Raises:
         ImageError: If an image is smaller than a crop.
@@ -97,7 +97,9 @@ class Crops(IterableDataset):
         if sets[0].noisy is not None:
             self.images["noisy"] = [image for one in sets for image in one.noisy or ()]
         self.channels, self.seed = sets[0].channels, seed
-        self.first, self.rank, self.shuffle_channels = first, rank, shuffle_channels
+        self.first, self.rank = first, rank
+        self.shuffle_channels = shuffle_channels and self.channels == 3
+        self.shares = _shares(sets)
         arrays = [image for column in self.images.values() for image in column]
         self.dtype = np.result_type(*{image.dtype for image in arrays})
         self.sizes = np.array([image.shape[:2] for image in self.images["clean"]])
@@ -110,7 +112,10 @@ class Crops(IterableDataset):
         """Return the images of the batch of this number."""
         _, patch, batch = next(stage for stage in self.patch_schedule if number < stage.until_batch)
         rng = np.random.default_rng((self.seed, self.rank, number))
-        chosen = rng.integers(len(self.sizes), size=batch)
+        if self.shares is None:
+            chosen = rng.integers(len(self.sizes), size=batch)
+        else:
+            chosen = rng.choice(len(self.sizes), size=batch, p=self.shares)
         corners = rng.integers(self.sizes[chosen] - patch + 1)
         dihedral = rng.integers(8, size=batch)
         colours = np.tile(np.arange(self.channels), (batch, 1))
@@ -133,6 +138,16 @@ class Crops(IterableDataset):
                 pixels = pixels[:, ::-1]
             batch[k] = pixels.transpose((2, 1, 0) if dihedral & 4 else (2, 0, 1))[colours]
         return torch.from_numpy(batch)
+
+
+def _shares(sets: Sequence[ImageSet]) -> np.ndarray | None:
+    """Return the probability of each image; None where all have the same."""
+    if all(one.weights is None for one in sets):
+        return None
+    # Sets without weights keep what they have without those of others: their share of all images.
+    parts = [np.array(one.weights or [1.0] * len(one)) for one in sets]
+    total = sum(map(len, sets))
+    return np.concatenate([p / p.sum() * len(p) / total for p in parts])
 
 
 class WholeImages(Dataset):

@@ -1,6 +1,7 @@
 """Sets of images: folders, pairs of folders, and the photographs inside scikit-image."""
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,11 +10,13 @@ from types import MappingProxyType
 import numpy as np
 
 from denoise.data.cache import decode
+from denoise.data.pairing import find_partners, mismatch
 from denoise.data.split import take
 from denoise.image_io.errors import ImageError
 from denoise.image_io.find_images import find_images
 from denoise.image_io.read import read_image
-from denoise.option_checks import check_choice
+from denoise.image_io.value_range import parse_range
+from denoise.option_checks import check_choice, check_positive
 
 _COLOUR: dict[str, tuple[str, ...]] = {
     "train": (
@@ -44,6 +47,7 @@ class ImageSet:
         channels: Of every image.
         noisy: The noisy partner of each clean image, if there is one.
         skipped: By clean file, why an image or its partner was left out; logged as one warning.
+        weights: How often each is drawn in training, relative to the others; None: all alike.
 
     Raises:
         ValueError: If all images were skipped.
@@ -57,10 +61,12 @@ class ImageSet:
         channels: int,
         noisy: Sequence[np.ndarray] | None = None,
         skipped: Mapping[Path, ImageError] = MappingProxyType({}),
+        weights: Sequence[float] | None = None,
     ) -> None:
         self.names, self.files, self.clean = list(names), list(files), list(clean)
         self.noisy = None if noisy is None else list(noisy)
         self.channels = channels
+        self.weights = None if weights is None else list(weights)
         self.skipped = [str(file) for file in skipped]
         for error in skipped.values():
             logging.getLogger("denoise").warning("skipped: %s", error)
@@ -100,6 +106,7 @@ class ImageSet:
         self.names, self.files = [self.names[i] for i in kept], [self.files[i] for i in kept]
         self.clean = [self.clean[i] for i in kept]
         self.noisy = None if self.noisy is None else [self.noisy[i] for i in kept]
+        self.weights = None if self.weights is None else [self.weights[i] for i in kept]
 
 
 def _by_page(name: str, images: Sequence[np.ndarray]) -> list[tuple[str, np.ndarray]]:
@@ -110,11 +117,14 @@ def _by_page(name: str, images: Sequence[np.ndarray]) -> list[tuple[str, np.ndar
 
 
 class Folder(ImageSet):
-    """Every image below a folder, or several, in natural order; pages of a TIFF one by one.
+    """Every image below a folder, or several, in natural order; pages and frames one by one.
 
     Args:
-        path: One folder or a list of them.
-        channels: 1 for grey, 3 for RGB.
+        path: One folder or a list of them; a list file (.txt, .csv) stands for a folder.
+        channels: 1 for grey, 3 for RGB, or those of the files.
+        weights: For each folder, the share of the training's crops that come from it, relative to
+            the others; None draws all images alike.
+        range: "auto", "percentile" or [low, high]: the values that are black and white.
         split: "train", "val" or "test" share of the images, see `denoise.data.split.take`.
         cache_dir: As the following, see `denoise.data.cache.decode`.
         memory_limit: In MiB.
@@ -122,7 +132,8 @@ class Folder(ImageSet):
 
     Raises:
         ImageError: If an image cannot be used.
-        ValueError: If a folder is missing or empty.
+        ValueError: If a folder is missing or empty, or the weights are no positive numbers, one for
+            each folder.
     """
 
     def __init__(
@@ -130,37 +141,52 @@ class Folder(ImageSet):
         *,
         path: str | Sequence[str],
         channels: int,
+        weights: Sequence[float] | None = None,
+        range: str | Sequence[float] = "auto",
         split: str | None = None,
         cache_dir: str | None = None,
         memory_limit: float = 4096,
         on_error: str = "raise",
     ) -> None:
         folders = [Path(one) for one in ([path] if isinstance(path, str | Path) else path)]
-        found = {}
+        if weights is not None:
+            check_positive(**{f"weights[{i}]": one for i, one in enumerate(weights)})
+            if len(weights) != len(folders):
+                raise ValueError(f"{len(weights)} weights for {len(folders)} folders: give as many")
+        found, origin = {}, {}
         for number, folder in enumerate(folders):
             prefix = f"{number}_{folder.name}/" if len(folders) > 1 else ""
             for name, file in find_images(folder, folder.name).items():
                 found[prefix + name] = file
+                origin[prefix + name] = number
         found = take(found, split)
-        read = partial(decode, cache_dir=cache_dir, memory_limit=memory_limit, on_error=on_error)
-        images, skipped = read(list(found.values()), channels)
-        names, files, clean = [], [], []
+        images, skipped = decode(
+            list(found.values()), channels, cache_dir=cache_dir, memory_limit=memory_limit,
+            on_error=on_error, value_range=parse_range(range),
+        )  # fmt: skip
+        names, files, clean, folder_of = [], [], [], []
         for name, file in found.items():
             for page, image in _by_page(name, images.get(file, [])):
                 names.append(page)
                 files.append(file)
                 clean.append(image)
-        super().__init__(names, files, clean, channels, skipped=skipped)
+                folder_of.append(origin[name])
+        counts = Counter(folder_of)
+        shares = weights and [weights[number] / counts[number] for number in folder_of]
+        super().__init__(names, files, clean, channels, skipped=skipped, weights=shares)
 
 
 class Pairs(ImageSet):
-    """Photographs in two folders, noisy and clean, with the same name in both.
+    """Noisy and clean images: of two folders, of the same names, by a pattern, or by a list.
 
     Args:
-        noisy: Folder of the noisy images.
-        clean: Folder of the clean ones.
-        channels: 1 for grey, 3 for RGB.
-        split: As for `Folder`.
+        noisy: Folder of the noisy images, or a pattern such as photos/*_NOISY_*; with a list file
+            as clean, null.
+        clean: Folder of the clean ones; a pattern, in which the asterisks stand for the same text;
+            or a list file (.txt, .csv) of lines "noisy,clean", relative to it.
+        channels: 1 for grey, 3 for RGB, or those of the files.
+        range: As for `Folder`.
+        split: Likewise.
         cache_dir: As the following, see `denoise.data.cache.decode`.
         memory_limit: In MiB, for each folder.
         on_error: "raise" or "skip".
@@ -173,27 +199,21 @@ class Pairs(ImageSet):
     def __init__(
         self,
         *,
-        noisy: str,
+        noisy: str | None,
         clean: str,
         channels: int,
+        range: str | Sequence[float] = "auto",
         split: str | None = None,
         cache_dir: str | None = None,
         memory_limit: float = 4096,
         on_error: str = "raise",
     ) -> None:
-        if Path(noisy).resolve() == Path(clean).resolve():
-            raise ValueError(
-                f"{noisy} is given as noisy and as clean: give two folders, or, to add noise, "
-                "data=folder"
-            )
-        inputs, targets = (find_images(Path(one), Path(one).parent.name) for one in (noisy, clean))
-        if single := sorted(inputs.keys() ^ targets.keys()):
-            raise ValueError(
-                f"{len(single)} images are only in one of {noisy} and {clean}: "
-                f"{', '.join(single[:3])}; pairs need the same name in both"
-            )
+        inputs, targets = find_partners(noisy, clean)
         targets = take(targets, split)
-        read = partial(decode, cache_dir=cache_dir, memory_limit=memory_limit, on_error=on_error)
+        read = partial(
+            decode, cache_dir=cache_dir, memory_limit=memory_limit, on_error=on_error,
+            value_range=parse_range(range),
+        )  # fmt: skip
         images: dict[Path, list[np.ndarray]] = {}
         errors: dict[Path, ImageError] = {}
         for files in ([inputs[name] for name in targets], list(targets.values())):
@@ -204,7 +224,7 @@ class Pairs(ImageSet):
         for name, target in targets.items():
             source = inputs[name]
             error = errors.get(target) or errors.get(source)
-            error = error or _mismatch(source, images[source], images[target])
+            error = error or mismatch(source, images[source], images[target])
             if error is not None:
                 if on_error == "raise":
                     raise error
@@ -217,24 +237,6 @@ class Pairs(ImageSet):
         if names and all(map(np.array_equal, noisy_images, clean_images)):
             raise ValueError(f"the images of {noisy} and {clean} are the same: give noisy ones")
         super().__init__(names, files, clean_images, channels, noisy_images, skipped)
-
-
-def _mismatch(
-    file: Path, noisy: Sequence[np.ndarray], clean: Sequence[np.ndarray]
-) -> ImageError | None:
-    """Return the error of a pair whose images differ in number or size."""
-    if len(noisy) != len(clean):
-        return ImageError(
-            f"{file} has {len(noisy)} images but its partner {len(clean)}: remove the pair, or "
-            "pass on_error=skip"
-        )
-    for one, other in zip(noisy, clean, strict=True):
-        if one.shape != other.shape:
-            return ImageError(
-                f"{file} has {one.shape[0]}x{one.shape[1]} pixels but its partner "
-                f"{other.shape[0]}x{other.shape[1]}: remove the pair, or pass on_error=skip"
-            )
-    return None
 
 
 class Photographs(ImageSet):

@@ -37,7 +37,10 @@ FILES = {
 }
 CARD = ("README.md", "model.json")
 ALL_FILES = (*CARD, *(name for names in FILES.values() for name in names))
-CONFIG_KEYS = ("name", "seed", "sigma", "channels", "noise", "loss", "patch", "batch", "backbone")
+CONFIG_KEYS = (
+    "name", "seed", "sigma", "channels", "range", "noise", "objective", "loss", "patch", "batch",
+    "plugins", "backbone",
+)  # fmt: skip
 PACKAGES = ("torch", "onnx", "onnxruntime", "safetensors")
 
 

@@ -33,9 +33,10 @@ FORMATS = {
     "TIFF": Format((".tif", ".tiff"), 64, True, ("icc", "exif", "xmp")),
 }
 SUFFIXES = {suffix: name for name, holds in FORMATS.items() for suffix in holds.suffixes}
+ANIMATED = ("GIF",)  # read as the images of a set, not written
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # TIFF and BigTIFF of both byte orders
 
 
-def open_image(file: Path | IO[bytes]) -> Image.Image:
-    """Open a file of these formats, and of no other, with Pillow."""
-    return Image.open(file, formats=tuple(FORMATS))
+def open_image(file: Path | IO[bytes], *, animated: bool = False) -> Image.Image:
+    """Open a file of these formats, and of no other, with Pillow; if animated, also GIF."""
+    return Image.open(file, formats=(*FORMATS, *ANIMATED * animated))

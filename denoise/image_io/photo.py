@@ -25,9 +25,9 @@ class Photo:
         compressed: Whether the pages of a TIFF are to be compressed.
         warnings: What was not kept on reading, a sentence each.
         tags: By page number, the tags of a page of a TIFF beside those above.
-        stored: By page number, the type of a page that a TIFF holds as float16 or float64.
+        stored: By page number, the type of a page that a TIFF holds as float16, float64 or int16.
         pages_are_channels: Whether an OME-TIFF says that its pages are channels of one image.
-        extra: By page number, (H, W, C) channels of a TIFF beyond colour and alpha: not written.
+        extra: By page number, (H, W, C) channels of a TIFF beyond colour and alpha.
     """
 
     pages: list[np.ndarray]

@@ -37,7 +37,7 @@ def decode(file: IO[bytes]) -> np.ndarray:
 
 def encode_16bit(pixels: np.ndarray, frame: IO[bytes]) -> bytes:
     """Encode uint16 pixels (H, W, 1 to 4), with all chunks before the pixels of another PNG."""
-    encoded = imagecodecs.png_encode(pixels)
+    encoded = imagecodecs.png_encode(np.ascontiguousarray(pixels))
     with io.BytesIO(encoded) as file:
         start, *_ = next(find_chunks(file, (b"IDAT",)))
     end, *_ = next(find_chunks(frame, (b"IDAT",)))

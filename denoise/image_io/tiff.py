@@ -24,14 +24,24 @@ from denoise.image_io.pixels import (
     unpremultiply,
 )
 
+MAX_CHANNELS = 512
 _MAX_BYTES = 32  # a pixel: four channels of 64 bits
 _SLACK = 4  # how far strong noise and highlights may exceed [0, 1]
 # none, LZW, deflate, PackBits, LZMA, Zstandard: these decode to no more than the page declares
 _LOSSLESS = {1, 5, 8, 32946, 32773, 34925, 50000}
 
 
-def decode(path: Path, file: IO[bytes], max_pixels: int, memory: float) -> Photo:
-    """Decode all pages of a TIFF, upright; floats of any width become float32.
+def decode(
+    path: Path, file: IO[bytes], max_pixels: int, memory: float, *, declared: bool = False
+) -> Photo:
+    """Decode all pages of a TIFF, upright; floats of any width, and int16, become float32.
+
+    Args:
+        path: The file.
+        file: The same, opened.
+        max_pixels: As in `read_photo`, like the following.
+        memory: Bytes.
+        declared: Whether the user declares the range of values: they may be any finite ones.
 
     Raises:
         ValueError: If a page is damaged, or its values are of a type or range that no picture has.
@@ -59,7 +69,7 @@ def decode(path: Path, file: IO[bytes], max_pixels: int, memory: float) -> Photo
         by_pillow = cache(lambda: stack.enter_context(open_image(path)))
         for index, page in pages.items():
             photo.tags[len(photo.pages)] = metadata.read_page_tags(page, file)
-            _add_page(photo, page, index, by_pillow)
+            _add_page(photo, page, index, by_pillow, declared=declared)
         photo.pages_are_channels = _are_channels(opened, len(pages))
     return photo
 
@@ -104,9 +114,14 @@ def _find_pages(
 
 
 def _add_page(
-    photo: Photo, page: tifffile.TiffPage, index: int, by_pillow: Callable[[], Image.Image]
+    photo: Photo,
+    page: tifffile.TiffPage,
+    index: int,
+    by_pillow: Callable[[], Image.Image],
+    *,
+    declared: bool,
 ) -> None:
-    if not 0 < page.samplesperpixel <= 8 or page.dtype is None:
+    if not 0 < page.samplesperpixel <= MAX_CHANNELS or page.dtype is None:
         depth = page.bitspersample
         raise ValueError(f"TIFF of {page.samplesperpixel} channels of {depth} bits: save 8 or 16")
     plain = page.photometric in (0, 1, 2) and page.compression in _LOSSLESS
@@ -116,12 +131,13 @@ def _add_page(
         image.load()  # which turns it upright
         colour, alpha = from_pillow(image, photo.warnings)
     else:
-        pixels = apply_orientation(_decode_plain(page), page.tags.valueof(metadata.ORIENTATION, 1))
+        pixels = _decode_plain(page, declared=declared)
+        pixels = apply_orientation(pixels, page.tags.valueof(metadata.ORIENTATION, 1))
         colours = 3 if page.photometric == 2 else 1
         colour, extra = pixels[..., :colours], pixels[..., colours:]
         if page.photometric == 0:  # white is zero
             colour = (WHITE[colour.dtype] - colour).astype(colour.dtype)
-        if colour.dtype.kind == "f":
+        if colour.dtype.kind == "f" and not declared:
             check_range(colour, _SLACK)
         alpha, sample_type = None, page.extrasamples[0] if page.extrasamples else 0
         if sample_type in (1, 2):
@@ -130,26 +146,27 @@ def _add_page(
                 photo.warnings.append("Premultiplied alpha became plain alpha.")
                 colour = unpremultiply(colour, alpha)
         if extra.shape[2]:
-            photo.warnings.append("Channels beyond colour and alpha are left out.")
             photo.extra[len(photo.pages)] = extra
-    if page.dtype in (np.float16, np.float64):
+    if page.dtype in (np.float16, np.float64, np.int16):
         photo.stored[len(photo.pages)] = page.dtype
     photo.pages.append(colour)
     photo.alpha.append(alpha)
 
 
-def _decode_plain(page: tifffile.TiffPage) -> np.ndarray:
+def _decode_plain(page: tifffile.TiffPage, *, declared: bool) -> np.ndarray:
     if page.axes not in ("YX", "YXS", "SYX") or page.photometric not in (0, 1, 2):
         raise ValueError(f"TIFF of axes {page.axes} and colours {page.photometric!s}")
-    if page.dtype not in (np.uint8, np.uint16, np.float16, np.float32, np.float64):
+    if page.dtype == np.int16 and not (declared and page.photometric == 1):
+        raise ValueError("TIFF of int16 values: declare their range, as range=[-1024,3071] for CT")
+    if page.dtype not in (np.uint8, np.uint16, np.int16, np.float16, np.float32, np.float64):
         raise ValueError(f"TIFF of {page.dtype} values, save it with 8 or 16 bits")
     if page.compression not in _LOSSLESS:
         name = getattr(page.compression, "name", page.compression)
         raise ValueError(f"TIFF of {page.dtype} with {name} compression, save it with LZW")
     pixels = page.asarray()
-    if pixels.dtype.kind == "f":
-        if not np.isfinite(pixels).all():
-            raise ValueError("floating point TIFF with infinite or undefined values")
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        raise ValueError("floating point TIFF with infinite or undefined values")
+    if pixels.dtype.kind in "fi":
         pixels = pixels.astype(np.float32, copy=False)
     if page.axes == "SYX":
         pixels = np.moveaxis(pixels, 0, 2)
@@ -164,8 +181,10 @@ def check_range(pixels: np.ndarray, slack: float = 0) -> None:
     """
     low, high = pixels.min(), pixels.max()
     if not (low >= -slack and high <= 1 + slack):
-        values = f"values from {low:.6g} to {high:.6g}, outside [0, 1]"
-        raise ValueError(f"floating point TIFF with {values}, rescale it")
+        raise ValueError(
+            f"values from {low:.6g} to {high:.6g}, outside [0, 1]: declare the range of all such "
+            f"images, as range=[{low:.6g},{high:.6g}]"
+        )
 
 
 def encode(photo: Photo, warnings: list[str]) -> bytes:
@@ -186,14 +205,19 @@ def encode(photo: Photo, warnings: list[str]) -> bytes:
             own = photo.tags.get(index)
             resolution, unit = (own.resolution, own.unit) if own else (carried.dpi, 2)
             data = colour
+            further = photo.extra.get(index)
             if alpha is not None:
-                data = np.concatenate([colour, convert_dtype(alpha, colour.dtype)], 2)
-            data = data.astype(photo.stored.get(index, data.dtype), copy=False)
+                data = np.concatenate([data, convert_dtype(alpha, colour.dtype)], 2)
+            if further is not None:
+                data = np.concatenate([data, further], 2)
+            data = _as_stored(data, photo.stored.get(index, data.dtype))
+            extra = ["unassalpha"] * (alpha is not None)
+            extra += ["unspecified"] * (0 if further is None else further.shape[2])
             writer.write(
                 data if data.shape[2] > 1 else data[..., 0],
                 photometric="rgb" if colour.shape[2] == 3 else "minisblack",
                 planarconfig=None if data.shape[2] == 1 else "contig",
-                extrasamples=None if alpha is None else ["unassalpha"],
+                extrasamples=extra or None,
                 compression="zlib" if photo.compressed else None,
                 predictor=True if photo.compressed and data.dtype.kind == "u" else None,
                 iccprofile=carried.icc,
@@ -204,3 +228,11 @@ def encode(photo: Photo, warnings: list[str]) -> bytes:
                 extratags=tags if not index else own.extra if own else (),
             )
     return buffer.getvalue()
+
+
+def _as_stored(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Return pixels in the type that their file had."""
+    if dtype.kind == "i":
+        limits = np.iinfo(dtype)
+        pixels = np.rint(pixels).clip(limits.min, limits.max)
+    return pixels.astype(dtype, copy=False)

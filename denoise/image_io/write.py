@@ -92,6 +92,8 @@ def _encode(photo: Photo, target: str, warnings: list[str]) -> bytes:
     metadata = _writable(photo.metadata, target, warnings)
     if target == "TIFF":
         return tiff.encode(replace(photo, metadata=metadata), warnings)
+    if photo.extra:
+        warnings.append(f"{target} holds no channels beyond colour and alpha: left out.")
     pixels = _merge_alpha(photo, target, warnings)
     options: dict[str, Any] = {}
     if target == "PNG":

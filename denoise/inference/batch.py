@@ -3,7 +3,6 @@
 import glob
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +13,8 @@ import torch
 from denoise.image_io.find_images import list_images
 from denoise.image_io.formats import SUFFIXES
 from denoise.image_io.photo import Photo
-from denoise.image_io.pixels import WHITE
+from denoise.image_io.stacks import to_images, with_images
+from denoise.image_io.value_range import Bounds, ValueRange, bounds_of, to_fraction, unused_bits
 from denoise.inference.restorer import Restorer, format_report
 from denoise.noise.estimation import central_window, model_sigma
 
@@ -98,8 +98,9 @@ def restore_photo(
     *,
     takes_sigma: bool,
     advance: Callable[[int], Any] = int,
+    value_range: ValueRange = "auto",
 ) -> tuple[Photo, list[str]]:
-    """Restore every page of a picture.
+    """Restore every page of a picture, or all channels at once where the net has as many.
 
     Args:
         photo: the picture.
@@ -107,26 +108,34 @@ def restore_photo(
         sigma: in grey levels; None estimates it on each page, where the net takes it.
         takes_sigma: whether the net takes sigma.
         advance: called with the number of pixels of every tile that is done.
+        value_range: the values that are 0 and 1 to the net.
 
     Returns:
         The restored picture, and lines for the user: a report, and the warnings.
     """
-    pages, lines = [], list(photo.warnings)
-    for page in photo.pages:
+    restored, lines = [], list(photo.warnings)
+    images = to_images(photo, restorer.channels)
+    if photo.pages_are_channels and len(images) > 1:
+        lines.append(f"{len(images)} channels are restored one by one")
+    for image in images:
+        if value_range == "auto":
+            lines += [unused_bits(image)] * bool(unused_bits(image))
+        bounds = bounds_of(image, value_range)
         level = sigma
         if takes_sigma:
-            level = model_sigma(_central_part(page), sigma).item()
+            level = model_sigma(_central_part(image, bounds), sigma).item()
             if sigma is None:
                 lines.append(f"noise estimated at sigma {level:.1f}")
                 if photo.lossy:
                     lines.append(SMOOTHED)
-        clean, report = restorer(page, level, advance)
-        pages.append(clean)
+        clean, report = restorer(image, level, advance, bounds)
+        restored.append(clean)
         lines += [format_report(report), *report.warnings]
-    return replace(photo, pages=pages), list(dict.fromkeys(lines))
+    clean_photo, left_out = with_images(photo, restored)
+    return clean_photo, list(dict.fromkeys([*lines, *left_out]))
 
 
-def _central_part(page: np.ndarray) -> torch.Tensor:
-    """Return the part of a page whose noise is estimated, (1, C, h, w), in [0, 1]."""
-    centre = central_window(np.moveaxis(page, -1, 0))
-    return torch.from_numpy(centre.astype(np.float32) / np.float32(WHITE[page.dtype]))[None]
+def _central_part(image: np.ndarray, bounds: Bounds) -> torch.Tensor:
+    """Return the part of an image whose noise is estimated, (1, C, h, w), in [0, 1]."""
+    centre = central_window(np.moveaxis(image, -1, 0))
+    return torch.from_numpy(to_fraction(centre, bounds))[None]

@@ -1,5 +1,6 @@
 """Restore the pixels of a photograph of any size and depth within a given amount of memory."""
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterable
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from denoise.image_io.pixels import WHITE
+from denoise.image_io.value_range import Bounds, bounds_of, from_fraction, to_fraction
 from denoise.inference.channels import to_image_channels, to_model_channels
 from denoise.inference.memory import PeakMemory, choose_tile_size, fit_peak_memory
 from denoise.inference.self_ensemble import SelfEnsemble, restore_ensembled
@@ -73,7 +74,7 @@ class Restorer:
     Args:
         net: maps noisy (B, C, H, W) in [0, 1] and sigma (B,) to restored; a backbone of this
             package states its tile constraints.
-        channels: of the net, 1 or 3.
+        channels: of the net.
         memory: bytes for the pixels and the activations of the net.
         tiles: auto, exact (refuse any others) or blended.
         ensemble: whether to average over the 8 flips and rotations.
@@ -103,14 +104,19 @@ class Restorer:
         self._peak: PeakMemory | None = None
 
     def __call__(
-        self, pixels: np.ndarray, sigma: float | None, advance: Callable[[int], Any] = int
+        self,
+        pixels: np.ndarray,
+        sigma: float | None,
+        advance: Callable[[int], Any] = int,
+        bounds: Bounds | None = None,
     ) -> tuple[np.ndarray, Report]:
         """Restore one image.
 
         Args:
-            pixels: (H, W, C), C 1 or 3, of uint8, uint16 or float32 in [0, 1].
+            pixels: (H, W, C) of uint8, uint16 or float32.
             sigma: in grey levels, for nets that take it.
             advance: called with the number of pixels of every tile that is done.
+            bounds: the values that are 0 and 1 to the net; None: those of the type.
 
         Returns:
             Restored pixels of the same shape and type, and how it went.
@@ -122,19 +128,21 @@ class Restorer:
         started = time.perf_counter()
         H, W, C = pixels.shape
         warnings = []
+        bounds = bounds or bounds_of(pixels, "auto")
         if self.channels != C:
-            colours = {1: "grey", 3: "RGB"}
-            warnings.append(f"a {colours[C]} image through a net for {colours[self.channels]} ones")
+            names = {1: "grey", 3: "RGB"}
+            image, net = (names.get(n, f"{n}-channel") for n in (C, self.channels))
+            warnings.append(f"a {image} image through a net for {net} ones")
         if sigma is not None and not (isinstance(sigma, int | float) and 0 <= sigma < math.inf):
             raise ValueError(f"sigma={sigma} is not a strength of noise: give a number from 0")
         level = None if sigma is None else torch.full((self._batch(C),), sigma, device=self.device)
-        read = partial(self._read, pixels)
+        read = partial(self._read, pixels, bounds)
         tiles, tile_size, overlap, deviation = self._tile(pixels, read, level, warnings)
         method = "whole" if len(tiles) == 1 else "blended tiles" if overlap else "exact tiles"
         out = np.empty_like(pixels)
         for top, left, tile_result in self._results(method, tiles, read, level, (H, W)):
             h, w = tile_result.shape[-2:]
-            self._store(tile_result, pixels, out, np.s_[top : top + h, left : left + w])
+            self._store(tile_result, pixels, bounds, out, np.s_[top : top + h, left : left + w])
             advance(h * w)
         view = torch.from_numpy(out[..., :1]).permute(2, 0, 1)[None]
         seam = seam_energy(view, tiles) if len(tiles) > 1 else 1.0
@@ -147,11 +155,14 @@ class Restorer:
         """Return the batch size for an image: a grey net takes its colours one by one."""
         return channels if self.channels < channels else 1
 
-    def _read(self, pixels: np.ndarray, top: int, bottom: int, left: int, right: int) -> Tensor:
+    def _read(
+        self, pixels: np.ndarray, bounds: Bounds, top: int, bottom: int, left: int, right: int
+    ) -> Tensor:
         """Return a rectangle as input of the net: (B, channels, h, w) in [0, 1]."""
-        region = torch.from_numpy(np.array(pixels[top:bottom, left:right])).to(self.device)
-        region = region.float().div(WHITE[pixels.dtype]).permute(2, 0, 1)
-        return to_model_channels(region[None], self.channels)
+        region = torch.from_numpy(to_fraction(pixels[top:bottom, left:right], bounds)).to(
+            self.device
+        )
+        return to_model_channels(region.permute(2, 0, 1)[None], self.channels)
 
     def _results(
         self,
@@ -170,18 +181,20 @@ class Restorer:
         return restore_tiled(run, read, sigma, tiles)
 
     def _store(
-        self, tile_result: Tensor, pixels: np.ndarray, out: np.ndarray, region: tuple[slice, ...]
+        self,
+        tile_result: Tensor,
+        pixels: np.ndarray,
+        bounds: Bounds,
+        out: np.ndarray,
+        region: tuple[slice, ...],
     ) -> None:
         """Write (B, channels, h, w) to its region of the restored pixels."""
-        white = WHITE[pixels.dtype]
         image = to_image_channels(tile_result, pixels.shape[2])[0]
         restored = image.float().permute(1, 2, 0).cpu().numpy()
         if self.strength < 1:
-            noisy = pixels[region].astype(np.float32) / white
+            noisy = to_fraction(pixels[region], bounds)
             restored = noisy + self.strength * (restored - noisy)
-        if white > 1:
-            restored = (restored.clip(0, 1) * white).round()
-        out[region] = restored
+        out[region] = from_fraction(restored, bounds, pixels.dtype)
 
     def _run(self, noisy: Tensor, sigma: Tensor | None) -> Tensor:
         with (
@@ -226,3 +239,21 @@ class Restorer:
         overlap, deviation = measure_overlap(self._run, read, sigma, (H, W), tile_size, self.limits)
         tiles = overlapping_tiles(H, W, tile_size, overlap, self.limits)
         return tiles, tile_size, overlap, deviation
+
+
+def restore_tensor(restorer: Restorer, noisy: Tensor, sigma: Tensor | None) -> Tensor:
+    """Restore one image as a net does, within the memory of a restorer; log its warnings.
+
+    Args:
+        restorer: applies the net.
+        noisy: (1, C, H, W), 0 to 1.
+        sigma: (1,), in grey levels.
+
+    Raises:
+        ValueError: as `Restorer.__call__`.
+    """
+    pixels = np.ascontiguousarray(noisy[0].permute(1, 2, 0).float().cpu().numpy())
+    restored, report = restorer(pixels, None if sigma is None else sigma.item())
+    for warning in report.warnings:
+        logging.getLogger("denoise").warning("%s", warning)
+    return torch.from_numpy(restored).permute(2, 0, 1)[None].to(noisy)

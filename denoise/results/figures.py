@@ -29,12 +29,12 @@ def comparison_strip(
     """Return noisy, restored and clean side by side, with captions, as RGB (H', W', 3) uint8.
 
     Args:
-        noisy: One image, (1, C, H, W), grey or RGB.
+        noisy: One image, (1, C, H, W); of more than three channels, three are seen.
         restored: Likewise.
         clean: Likewise.
         score: Maps an image and clean to psnr in dB and ssim, (1,) each.
     """
-    H, W = clean.shape[-2:]
+    C, H, W = clean.shape[1:]
     # TensorBoard shrinks a strip to a card of some 350 px: letters of W / 12 are 9 px there.
     size = max(W / 12, 9)
     font = ImageFont.load_default(size)
@@ -43,7 +43,9 @@ def comparison_strip(
     draw = ImageDraw.Draw(picture)
     panels = {"noisy": noisy, "restored": restored, "clean": clean}
     for column, (name, image) in enumerate(panels.items()):
-        lines = [name]
+        lines = [name + (f", channels 1-{min(C, 3)} of {C}" if C > 3 else "")]
+        if C == 2:
+            lines = [f"{name}, channel 1 of 2"]
         if name != "clean":
             values = {key: value.item() for key, value in score(image, clean).items()}
             lines.append(f"{values['psnr']:.2f} dB  {values['ssim']:.3f}")
@@ -56,8 +58,9 @@ def comparison_strip(
 
 
 def to_pil(image: Tensor) -> Image.Image:
-    """Convert (C, H, W) in [0, 1], C 1 or 3, to an 8-bit RGB picture."""
-    levels = (quantize(image.detach().float().cpu()) * 255).round().byte().numpy()
+    """Convert (C, H, W) in [0, 1] to 8-bit RGB: of two channels the first, of more three."""
+    shown = image[: 3 if len(image) > 2 else 1]
+    levels = (quantize(shown.detach().float().cpu()) * 255).round().byte().numpy()
     return Image.fromarray(np.moveaxis(levels.repeat(3 // len(levels), 0), 0, -1))
 
 
@@ -167,7 +170,7 @@ def example(
 
     Args:
         key: Set, sigma and name of the image.
-        noisy: One image, (1, C, H, W), grey or RGB.
+        noisy: One image, (1, C, H, W).
         restored: Likewise.
         clean: Likewise.
         scores: Scores of restored.

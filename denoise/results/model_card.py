@@ -124,13 +124,18 @@ def _architecture(backbone: Mapping[str, Any]) -> dict[str, str]:
 
 def _training(config: Mapping[str, Any], results: Mapping[str, Any] | None) -> dict[str, Any]:
     training = (results or {}).get("training", {})
+    values = config.get("range", "auto")
+    objective = describe(config.get("objective", "Supervised"))
     rows = {
         "images": ", ".join(config.get("train") or []),
         "noise": describe(config.get("noise", "")),
+        "values": "" if values == "auto" else f"range {values}",
+        "objective": "" if objective == "Supervised" else objective,
         "loss": describe(config.get("loss", "")),
         "crops": f"{config['batch']} of {config['patch']} px" if "patch" in config else "",
         "steps": training.get("steps", ""),
         "seconds": round(training["seconds"]) if "seconds" in training else "",
         "seed": config.get("seed", ""),
+        "packages of the author": ", ".join(map(str, config.get("plugins") or [])),
     }
     return {key: value for key, value in rows.items() if value != ""}

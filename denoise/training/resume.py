@@ -95,7 +95,7 @@ def _options(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
             yield from _options(value, inner)
         if not name and isinstance(node.get("callbacks"), Mapping) and "ema" in node["callbacks"]:
             yield AVERAGING, node["callbacks"]["ema"]["decay"]
-    elif node not in (None, [], {}):
+    elif node not in (None, [], {}) and (name.rpartition(".")[2], node) != ("range", "auto"):
         yield name, node
 
 

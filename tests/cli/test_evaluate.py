@@ -91,8 +91,10 @@ def test_run_dir_is_made(command, images, tmp_path):
 
 def test_channels_that_do_not_fit_are_refused(command, images, tmp_path):
     save(tmp_path / "a.ckpt", plain())
-    with pytest.raises(SystemExit, match=r"images/a\.png"):
-        command("evaluate", "checkpoint=a.ckpt", *images)
+    command("evaluate", "checkpoint=a.ckpt", *images)  # grey, repeated
+    save(tmp_path / "b.ckpt", plain("channels=5"))
+    with pytest.raises(SystemExit, match=r"images/a\.png is grey, but channels=5"):
+        command("evaluate", "checkpoint=b.ckpt", *images)
     with pytest.raises(SystemExit, match=r"channels=1, but a\.ckpt takes 3"):
         command("evaluate", "checkpoint=a.ckpt", "channels=1", *images)
 

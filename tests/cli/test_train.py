@@ -4,9 +4,12 @@ import json
 
 import numpy as np
 import pytest
+import tifffile
 import yaml
 from PIL import Image
 from runs import QUICK
+
+import denoise
 
 
 def test_a_run_leaves_config_checkpoints_and_results(short_run):
@@ -55,3 +58,37 @@ def test_pairs_are_measured_as_pairs_and_own_noise_by_its_draws(command, photos,
     again = json.loads((tmp_path / "again" / "results.json").read_text())
     assert again["protocol"] == "real"
     assert [m["psnr"] for m in again["average"]] == [m["psnr"] for m in results["average"]]
+
+
+@pytest.mark.parametrize("channels", [2, 5])
+def test_any_number_of_channels_and_a_range_from_training_to_restoring(
+    command, tmp_path, channels, capfd
+):
+    values = np.random.default_rng(0).integers(-1000, 3000, (5, 48, 52, channels)).astype("f4")
+    (tmp_path / "set").mkdir()
+    for number, image in enumerate(values):
+        tifffile.imwrite(
+            tmp_path / f"set/{number}.tif", image, photometric="minisblack", planarconfig="contig"
+        )
+    command(
+        "train", *QUICK[:8], f"channels={channels}", "range=[-1024,3071]", "experiment=folder",
+        "train.folder.path=set", "trainer.max_steps=2", "patch=16", "hydra.run.dir=run",
+    )  # fmt: skip
+    results = json.loads((tmp_path / "run/results.json").read_text())
+    assert np.isfinite([row["psnr"] for row in results["images"]]).all()
+    checkpoint = "checkpoint=run/checkpoints/best.ckpt"
+    command("restore", checkpoint, "input=set/0.tif", "output=clean.tif")
+    clean = tifffile.imread(tmp_path / "clean.tif")
+    assert (clean.dtype, clean.shape) == (values.dtype, values[0].shape)
+    assert np.corrcoef(clean.ravel(), values[0].ravel())[0, 1] > 0.5
+    command("restore", checkpoint, "input=set/0.tif", "output=same.tif", "strength=0")
+    np.testing.assert_allclose(tifffile.imread(tmp_path / "same.tif"), values[0], atol=1e-3)
+    model = denoise.load(tmp_path / "run/checkpoints/best.ckpt")
+    np.testing.assert_allclose(model(values[0]), clean, atol=0.05)
+    command(
+        "evaluate", checkpoint, "data=folder", "data.folder.path=set", "report=true",
+        "pictures=true", "memory=4GiB", "hydra.run.dir=scores",
+    )  # fmt: skip
+    assert list((tmp_path / "scores/pictures").rglob("*.png"))
+    command("export", checkpoint, "output=exported", "format=[safetensors,pt2]")
+    assert denoise.load(tmp_path / "exported").range == (-1024, 3071)

@@ -14,7 +14,7 @@ def reads(monkeypatch):
     """The names of the files decoded so far."""
     names = []
 
-    def counting(path, channels):
+    def counting(path, channels, value_range="auto"):
         names.append(path.name)
         return read_images(path, channels)
 
@@ -52,7 +52,7 @@ def test_cache_notices_changed_files_and_other_channels(image_folder, tmp_path, 
 
 
 def test_an_interrupted_run_leaves_no_cache(image_folder, tmp_path, monkeypatch):
-    def interrupted(path, channels):
+    def interrupted(path, channels, value_range="auto"):
         if path.name == "img10.png":
             raise KeyboardInterrupt
         return read_images(path, channels)
@@ -69,7 +69,7 @@ def test_an_interrupted_run_leaves_no_cache(image_folder, tmp_path, monkeypatch)
 def test_of_two_runs_at_once_the_first_one_stays(image_folder, tmp_path, monkeypatch):
     options = {"path": str(image_folder), "cache_dir": str(tmp_path / "cache"), "memory_limit": 0}
 
-    def overtaken(path, channels):
+    def overtaken(path, channels, value_range="auto"):
         if path.name == "img10.png":
             monkeypatch.setattr(cache, "read_images", read_images)
             Folder(**options, channels=3)

@@ -186,3 +186,23 @@ def test_to_float():
     assert to_float(floats) is floats
     with pytest.raises(ValueError, match=r"not torch\.int64"):
         to_float(torch.tensor([1]))
+
+
+def test_images_are_drawn_by_their_weights():
+    sets = [make_set([(8, 8)] * 3), make_set([(8, 8)] * 2), make_set([(8, 8)])]
+    sets[1].weights = [3.0, 1.0]
+    crops = Crops(sets, patch=8, batch=3000, seed=0)
+    (clean,) = (batch["clean"] for batch in take(1, crops))
+    totals = [image.sum() for one in sets for image in one.clean]
+    found = clean.sum((1, 2, 3)).numpy()
+    drawn = [np.mean(found == total) for total in totals]
+    np.testing.assert_allclose(drawn, [1 / 6, 1 / 6, 1 / 6, 1 / 4, 1 / 12, 1 / 6], atol=0.03)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4])
+def test_channels_that_are_no_colours_are_not_shuffled(channels):
+    images = make_set([(8, 8)], channels)
+    crops = Crops([images], patch=8, batch=20, seed=0, shuffle_channels=True)
+    (batch,) = take(1, crops)
+    means = images.clean[0].mean((0, 1))
+    np.testing.assert_allclose(batch["clean"].double().mean((2, 3)), means[None].repeat(20, 0))

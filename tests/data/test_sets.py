@@ -62,7 +62,10 @@ def test_missing_and_empty_folders_name_the_remedy(tmp_path):
 
 def test_bad_files_raise_or_are_skipped_and_counted(image_folder, caplog):
     (image_folder / "bad.png").write_bytes(b"nothing")
-    save_noise(image_folder / "grey.png", (9, 9, 1))
+    five = noise(5, "u1")
+    tifffile.imwrite(
+        image_folder / "five.tif", five, photometric="minisblack", planarconfig="contig"
+    )
     with pytest.raises(ImageError, match=r"bad\.png cannot be read.*on_error=skip"):
         Folder(path=str(image_folder), channels=3)
     with caplog.at_level(logging.WARNING, "denoise"):
@@ -70,7 +73,7 @@ def test_bad_files_raise_or_are_skipped_and_counted(image_folder, caplog):
     assert images.names == ["deep/img1", "img2", "img10"]
     assert images.skipped == [
         str(image_folder / "bad.png"),
-        str(image_folder / "grey.png"),
+        str(image_folder / "five.tif"),
     ]
     told = [record.getMessage() for record in caplog.records]
     for line, path in zip(told, images.skipped, strict=True):
@@ -149,6 +152,7 @@ def test_photographs_are_disjoint():
 @pytest.mark.parametrize("path", sorted((CONFIGS / "data").glob("*.yaml")), ids=lambda p: p.stem)
 def test_each_config_is_one_named_set(path, image_folder):
     free = {"data_dir": "/data", "channels": 3, "memory_limit": 1, "on_error": "raise"}
+    free["range"] = "auto"
     config = OmegaConf.merge(free, OmegaConf.load(path))
     (name,) = config.keys() - free.keys()
     assert name == ("photographs" if path.stem.startswith("photographs") else path.stem)
@@ -226,3 +230,24 @@ def test_pairs_of_one_folder_or_of_the_same_images_are_refused(tmp_path):
             Pairs(noisy=str(tmp_path / noisy), clean=str(tmp_path / "clean"), channels=3)
     with pytest.raises(ValueError, match="are the same: give noisy ones"):
         Pairs(noisy=str(tmp_path / "noisy"), clean=str(tmp_path / "clean"), channels=3)
+
+
+def test_weights_are_shares_of_folders(tmp_path):
+    for name, count in (("a", 1), ("b", 3)):
+        for number in range(count):
+            save_noise(tmp_path / name / f"{number}.png")
+    paths = [str(tmp_path / name) for name in "ab"]
+    images = Folder(path=paths, channels=3, weights=[3, 1])
+    assert images.weights == [3, 1 / 3, 1 / 3, 1 / 3]
+    for weights, message in (([1], "1 weights for 2 folders"), ([1, 0], "must be positive")):
+        with pytest.raises(ValueError, match=message):
+            Folder(path=paths, channels=3, weights=weights)
+
+
+def test_values_of_a_set_lie_in_its_range(tmp_path):
+    values = (noise(1, "f4")[..., 0] * 4095 - 1024).astype(np.float32)
+    tifffile.imwrite(tmp_path / "ct.tif", values)
+    images = Folder(path=str(tmp_path), channels=1, range=[-1024, 3071])
+    np.testing.assert_allclose(images.clean[0][..., 0] / 65535, (values + 1024) / 4095, atol=1e-5)
+    with pytest.raises(ValueError, match="outside"):
+        Folder(path=str(tmp_path), channels=1)

@@ -10,7 +10,8 @@ from PIL import Image
 
 from denoise.image_io import read
 from denoise.image_io.errors import ImageError
-from denoise.image_io.read import read_image
+from denoise.image_io.read import read_image, read_images
+from denoise.image_io.value_range import PERCENTILES, Bounds
 
 RNG = np.random.default_rng(0)
 COLOUR8 = RNG.integers(0, 256, (20, 31, 3), np.uint8)
@@ -124,7 +125,7 @@ def test_a_truncated_file_is_named(tmp_path, save, keep):
 def test_files_that_are_no_images_are_named(tmp_path):
     (tmp_path / "empty.png").touch()
     (tmp_path / "text.jpg").write_text("no image at all")
-    Image.fromarray(COLOUR8).save(tmp_path / "movie.gif")
+    (tmp_path / "movie.gif").write_bytes(b"GIF89a")
     with pytest.raises(ImageError, match=r"empty\.png cannot be read \(0 bytes\).*on_error=skip"):
         read_image(tmp_path / "empty.png", 3)
     with pytest.raises(ImageError, match=r"text\.jpg cannot be read"):
@@ -151,7 +152,7 @@ def test_channels_that_do_not_fit(tmp_path):
     write_png(tmp_path / "grey.png", COLOUR8[..., :1])
     write_png(tmp_path / "colour.png", COLOUR8)
     with pytest.raises(ImageError, match=r"grey\.png is grey.*set channels=1.*on_error=skip"):
-        read_image(tmp_path / "grey.png", 3)
+        read_image(tmp_path / "grey.png", 4)
     with pytest.raises(ImageError, match=r"colour\.png is of 3 channels.*set channels=3"):
         read_image(tmp_path / "colour.png", 5)
 
@@ -160,6 +161,7 @@ def test_channels_that_do_not_fit(tmp_path):
     ("pixels", "reason"),
     [
         (COLOUR16[..., 0].astype(np.int32), "int32 values"),
+        (COLOUR16[..., 0].astype(np.int16), r"int16 values: declare .*range="),
         (COLOUR16[..., 0].astype(np.float32), r"outside \[0, 1\]"),
         (np.full((5, 6), np.nan, np.float32), "infinite or undefined"),
         (np.zeros((5, 6), np.complex64), "complex64 values"),
@@ -182,3 +184,56 @@ def test_failures_are_one_line_and_silent(tmp_path, caplog, capfd):
             assert "\n" not in str(caught.value)
     assert not caplog.records
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_grey_image_is_repeated_in_colour_and_told_once(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(read, "_told", set())
+    for name in ("a.png", "b.png"):
+        write_png(tmp_path / name, COLOUR8[..., :1])
+        found = read_image(tmp_path / name, 3)
+        np.testing.assert_array_equal(found, COLOUR8[..., :1].repeat(3, 2))
+    (record,) = caplog.records
+    assert "a.png: a grey image is repeated" in record.getMessage()
+
+
+def test_twelve_of_sixteen_bits_are_told_and_declared(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(read, "_told", set())
+    sensor = np.random.default_rng(0).integers(0, 4096, (5, 6), dtype=np.uint16)
+    sensor[0, :2] = 0, 4095
+    tifffile.imwrite(tmp_path / "a.tif", sensor)
+    read_image(tmp_path / "a.tif", 1)
+    assert "12 of 16 bits are used: if they are all there are, range=[0,4095]" in caplog.text
+    full = read_images(tmp_path / "a.tif", 1, Bounds(0, 4095))[0]
+    np.testing.assert_array_equal(full[..., 0], np.rint(sensor / 4095 * 65535))
+    caplog.clear()
+    read_images(tmp_path / "a.tif", 1, Bounds(0, 2000))[0]
+    assert "of the values lie outside range=[0, 2000]: clipped" in caplog.text
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.float32, np.float64])
+def test_values_of_any_scale_with_their_range(tmp_path, dtype):
+    values = np.random.default_rng(0).integers(-1024, 3072, (5, 6)).astype(dtype)
+    tifffile.imwrite(tmp_path / "ct.tif", values)
+    found = read_images(tmp_path / "ct.tif", 1, Bounds(-1024, 3071))[0][..., 0]
+    np.testing.assert_array_equal(found, np.rint((values + 1024.0) / 4095 * 65535))
+    found = read_images(tmp_path / "ct.tif", 1, "percentile")[0]
+    low, high = np.percentile(values, PERCENTILES)
+    expected = np.clip((values - low) / (high - low), 0, 1) * 65535
+    np.testing.assert_allclose(found[..., 0], expected, atol=1)
+
+
+@pytest.mark.parametrize(("suffix", "options"), [("gif", {}), ("webp", {"lossless": True})])
+def test_frames_of_an_animation_are_images_of_a_set(tmp_path, suffix, options):
+    frames = [np.full((12, 14, 3), level, np.uint8) for level in (10, 120, 250)]
+    first, *others = map(Image.fromarray, frames)
+    first.save(tmp_path / f"a.{suffix}", save_all=True, append_images=others, **options)
+    found = read_images(tmp_path / f"a.{suffix}", 3)
+    np.testing.assert_allclose(np.stack(found), np.stack(frames), atol=3)
+
+
+def test_an_animation_of_too_many_pixels_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(read, "MAX_PIXELS", 2 * 12 * 14)
+    frames = [Image.fromarray(np.full((12, 14, 3), level, np.uint8)) for level in (10, 120, 250)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    with pytest.raises(ImageError, match=r"a\.gif cannot be read \(3 frames of 12x14"):
+        read_images(tmp_path / "a.gif", 3)

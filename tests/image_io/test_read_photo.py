@@ -92,7 +92,7 @@ def test_files_that_are_no_pictures_give_one_line(tmp_path, monkeypatch):
 def test_animations_are_refused(tmp_path, suffix):
     frames = [Image.fromarray(noise(3)) for _ in range(3)]
     frames[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=frames[1:])
-    with pytest.raises(ImageError, match="is an animation: give its 3 frames as files"):
+    with pytest.raises(ImageError, match="an animation: give its 3 frames as files"):
         read_photo(tmp_path / f"a.{suffix}")
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from denoise.image_io.errors import ImageError
 from denoise.image_io.read import read_image, read_images, read_photo
+from denoise.image_io.value_range import Bounds
 from denoise.image_io.write import write_photo
 
 
@@ -78,16 +79,20 @@ def test_floats_of_another_scale_are_refused(tmp_path):
     assert read_photo(path).pages
     for dtype in ("f4", "f8"):
         tifffile.imwrite(path, noise(3, dtype) * 255, photometric="rgb")
-        with pytest.raises(ImageError, match=r"a\.tif .*outside \[0, 1\], rescale it"):
+        with pytest.raises(ImageError, match=r"a\.tif .*outside \[0, 1\]: declare the range"):
             read_photo(path)
 
 
 def test_kinds_of_tiff_that_change_say_so(tmp_path):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, noise(4, "u2"), photometric="rgb", extrasamples=["unspecified"])
-    assert read_photo(path).warnings == ["Channels beyond colour and alpha are left out."]
-    tifffile.imwrite(path, noise(9, "u2"), photometric="rgb", planarconfig="contig")
-    with pytest.raises(ImageError, match="TIFF of 9 channels"):
+    photo = read_photo(path)
+    write_photo(photo, tmp_path / "b.tif")  # all four channels
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "b.tif"), tifffile.imread(path))
+    lost = write_photo(photo, tmp_path / "b.png")
+    assert lost == ["PNG holds no channels beyond colour and alpha: left out."]
+    tifffile.imwrite(path, noise(600, "u2"), photometric="minisblack", planarconfig="contig")
+    with pytest.raises(ImageError, match="TIFF of 600 channels"):
         read_photo(path)
     straight = noise(4, "u2")
     straight[0, 0, 3] = 0
@@ -177,7 +182,18 @@ def test_channels_of_no_known_meaning(tmp_path, dtype, channels):
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif", channels), pixels)
     found = read_photo(tmp_path / "a.tif")
     np.testing.assert_array_equal(found.pages[0], pixels[..., :1])
-    assert found.warnings == ["Channels beyond colour and alpha are left out."]
+    np.testing.assert_array_equal(found.extra[0], pixels[..., 1:])
+
+
+@pytest.mark.parametrize("dtype", ["i2", "f4"])
+def test_values_of_a_declared_range_come_back(tmp_path, dtype):
+    values = (noise(1, "f4")[..., 0] * 4095 - 1024).astype(dtype)
+    tifffile.imwrite(tmp_path / "ct.tif", values, photometric="minisblack")
+    photo = read_photo(tmp_path / "ct.tif", value_range=Bounds(-1024, 3071))
+    write_photo(photo, tmp_path / "back.tif")
+    back = tifffile.imread(tmp_path / "back.tif")
+    assert back.dtype == values.dtype
+    np.testing.assert_array_equal(back, values)
 
 
 def test_every_page_is_an_image_of_a_set(tmp_path):

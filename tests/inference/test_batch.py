@@ -5,6 +5,7 @@ import pytest
 
 from denoise.image_io.find_images import find_images
 from denoise.image_io.photo import Photo
+from denoise.image_io.value_range import Bounds, from_fraction, to_fraction
 from denoise.inference.batch import SMOOTHED, find_pictures, pair_paths, restore_photo
 from denoise.inference.restorer import Report
 
@@ -78,12 +79,13 @@ def test_what_does_not_suit_is_refused(folder, source, target, message):
 def test_every_page_is_restored_and_its_noise_estimated_where_asked(sigma):
     given, advanced = [], []
 
-    def restorer(page, level, advance):
+    def restorer(page, level, advance, bounds):
         given.append(level)
         advance(page.shape[0] * page.shape[1])
         report = Report("whole", page.size, 1, 8, 0, 0.0, 1.0, 0.0, ["mind this"])
         return page + 1, report
 
+    restorer.channels = 1
     noise = np.random.default_rng(0).normal(100, 10, (2, 300, 300, 1))
     pages = list(noise.round().astype(np.uint8))
     photo = Photo(pages, [None, None])
@@ -102,9 +104,47 @@ def test_every_page_is_restored_and_its_noise_estimated_where_asked(sigma):
 
 @pytest.mark.parametrize(("lossy", "sigma"), [(True, None), (True, 5), (False, None)])
 def test_the_estimate_on_a_jpeg_comes_with_a_warning(lossy, sigma):
-    def restorer(pixels, level, advance):
+    def restorer(pixels, level, advance, bounds):
         return pixels, Report("whole", 1, 1, 1, 0, 0, 0, 0, [])
 
+    restorer.channels = 3
     photo = Photo([np.zeros((20, 20, 3), np.uint8)], [None], lossy=lossy)
     _, lines = restore_photo(photo, restorer, sigma, takes_sigma=True)
     assert (SMOOTHED in lines) == (lossy and sigma is None)
+
+
+class Halved:
+    """Restores by halving what a net would see, and keeps its shape."""
+
+    def __init__(self, channels):
+        self.channels, self.seen = channels, []
+
+    def __call__(self, pixels, level, advance, bounds):
+        unit = to_fraction(pixels, bounds)
+        self.seen.append(unit.shape[2])
+        report = Report("whole", 1, 1, 1, 0, 0, 0, 0, [])
+        return from_fraction(unit / 2, bounds, pixels.dtype), report
+
+
+def test_channels_are_one_image_where_the_net_has_as_many():
+    channels = list(np.random.default_rng(0).integers(0, 200, (5, 6, 7, 1), dtype=np.uint8))
+    stack = Photo(channels, [None] * 5, pages_are_channels=True)
+    together = Halved(5)
+    clean, _ = restore_photo(stack, together, None, takes_sigma=False)
+    assert together.seen == [5]
+    np.testing.assert_array_equal(clean.pages, np.rint(np.stack(channels) / 2))
+    alone = Halved(3)
+    _, lines = restore_photo(stack, alone, None, takes_sigma=False)
+    assert alone.seen == [1] * 5
+    assert "5 channels are restored one by one" in lines
+
+
+def test_values_of_a_range_come_back_and_unused_bits_are_told():
+    page = np.random.default_rng(0).integers(0, 4096, (40, 40, 1), dtype=np.uint16)
+    photo = Photo([page], [None])
+    clean, _ = restore_photo(
+        photo, Halved(1), None, takes_sigma=False, value_range=Bounds(100, 4095)
+    )
+    np.testing.assert_allclose(clean.pages[0], (page.astype(float) - 100) / 2 + 100, atol=0.51)
+    _, lines = restore_photo(photo, Halved(1), None, takes_sigma=False)
+    assert any("range=[0,4095]" in line for line in lines)

@@ -44,6 +44,17 @@ def test_a_strip_shows_noisy_restored_and_clean(channels):
     assert (strip[:40, 50:54] == 255).all()
 
 
+@pytest.mark.parametrize(("channels", "seen"), [(2, [0, 0, 0]), (4, [0, 1, 2]), (5, [0, 1, 2])])
+def test_of_further_channels_the_first_are_seen_and_said(channels, seen):
+    clean = torch.rand(1, channels, 40, 200)
+    strip = comparison_strip(0.2 * clean, 0.6 * clean, clean, Kair().score)
+    expected = (clean[0, seen].permute(1, 2, 0) * 255).round()
+    np.testing.assert_array_equal(strip[:40, 408:608], expected)
+    told = comparison_strip(*[clean[:, :1]] * 3, Kair().score)
+    ink = (strip[40:, 408:608] < 128).sum(), (told[40:, 408:608] < 128).sum()
+    assert ink[0] > 1.5 * ink[1]  # the caption says which channels
+
+
 @pytest.mark.parametrize("width", [64, 256, 480])
 def test_captions_are_readable_where_tensorboard_shrinks_the_strip(width):
     clean = torch.ones(1, 3, 32, width)

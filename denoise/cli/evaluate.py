@@ -86,9 +86,15 @@ def _within(
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """Return the model as it is applied within the memory of the process, by tiles if need be."""
     largest = max(image[..., 0].size for one in sets.values() for image in one.clean)
-    left = memory_budget(parse_memory(memory), net, channels) - SAMPLE_BYTES * channels * largest
-    restorer = Restorer(net, channels, memory=left)
-    return partial(restore_tensor, restorer)
+    left = memory_budget(parse_memory(memory), net, channels)
+    needed = SAMPLE_BYTES * channels * largest
+    if left <= needed:
+        raise ValueError(
+            f"memory={memory}, but the largest image, its noise and scores take "
+            f"{needed / 2**20:.0f} MiB beside the program: give "
+            f"{(needed - left) // 2**20 + 256} MiB more"
+        )
+    return partial(restore_tensor, Restorer(net, channels, memory=left - needed))
 
 
 if __name__ == "__main__":

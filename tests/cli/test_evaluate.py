@@ -3,14 +3,17 @@
 import json
 import os
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 from runs import plain, save
 from skimage.data import camera
 
+from denoise.cli import evaluate
 from denoise.evaluation.protocols import Kair
 from denoise.image_io.read import read_image
+from denoise.inference.restorer import Restorer
 
 
 @pytest.fixture
@@ -116,3 +119,31 @@ def test_published_dncnn_gives_the_published_number(command, data_dir, tmp_path)
     mean = next(m for m in record(tmp_path)["average"] if m["method"] == "restored")
     assert mean["psnr"] == pytest.approx(30.43, abs=0.01)
     assert record(tmp_path)["model"]["parameters"] > 500_000
+
+
+def test_memory_decides_on_tiles_and_changes_no_score(command, images, tmp_path, monkeypatch):
+    save(tmp_path / "a.ckpt", plain("channels=1", "attention=none", "feedforward=mlp"))
+    Image.fromarray(np.tile(camera()[100:140, :512], (1, 2))).save(tmp_path / "images/a.png")
+    (tmp_path / "images/b.png").unlink()
+    command("evaluate", "checkpoint=a.ckpt", *images)
+    whole = record(tmp_path)["images"]
+    tiles = []
+    restore = Restorer.__call__
+
+    def counted(self, *args):
+        restored, report = restore(self, *args)
+        tiles.append((report.method, report.tiles))
+        return restored, report
+
+    monkeypatch.setattr(Restorer, "__call__", counted)
+    monkeypatch.setattr(
+        evaluate, "memory_budget", lambda *_: evaluate.SAMPLE_BYTES * 40960 + 9_000_000
+    )
+    command("evaluate", "checkpoint=a.ckpt", *images, "memory=4GiB")
+    assert tiles == [("exact tiles", n) for _, n in tiles]
+    assert min(n for _, n in tiles) > 1
+    for one, other in zip(whole, record(tmp_path)["images"], strict=True):
+        assert one["psnr"] == pytest.approx(other["psnr"], abs=1e-3)
+    monkeypatch.setattr(evaluate, "memory_budget", lambda *_: 1000)
+    with pytest.raises(SystemExit, match="the largest image, its noise and scores take"):
+        command("evaluate", "checkpoint=a.ckpt", *images, "memory=4GiB")

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 COMMANDS = (
-    "train", "evaluate", "restore", "export", "demo", "benchmark", "study", "check", "fetch_data"
+    "train", "evaluate", "restore", "export", "demo", "benchmark", "study", "check",
+    "calibrate_noise", "fetch_data",
 )  # fmt: skip
 
 

@@ -1,12 +1,15 @@
 """Noise of a camera in a developed photograph: drawn in raw values, then developed."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from denoise.noise.profile import Level, read_profile
 from denoise.noise.synthetic import Noise, Strength, bounds, normal, uniform
 
 # Brooks' read noise by shot noise: log read = 2.18 log shot + 1.20, with this deviation.
@@ -21,6 +24,7 @@ _CAMERAS = (
     ((0.6596, -0.2079, -0.0562), (-0.4782, 1.3016, 0.1933), (-0.0970, 0.1581, 0.5181)),
 )
 _BAYER = ((0, 0, 0), (1, 0, 1), (1, 1, 0), (2, 1, 1))  # channel, row and column of each filter
+VARIATION = 1.25  # of a calibrated level
 _HIGHLIGHT = 0.9  # above it colours go to white, so that saturated pixels stay saturated
 _GAMMA = 2.2
 
@@ -66,9 +70,11 @@ class Camera(Noise):
         read: Variance at zero, O in DNG; None draws it by the shot noise as in the paper.
         row: Standard deviation of what all pixels of a row share, over that of the read noise.
         bits: Of a raw value.
+        profile: A file of `denoise calibrate-noise`: shot, read and row noise are drawn between
+            those of its lowest and highest ISO, each varied by up to a quarter.
 
     Raises:
-        ValueError: If images are not RGB, or an option is outside its limits.
+        ValueError: If images are not RGB, an option is outside its limits, or the file no profile.
     """
 
     def __init__(
@@ -78,10 +84,12 @@ class Camera(Noise):
         *,
         row: float = 0.0,
         bits: int = 12,
+        profile: str | None = None,
     ) -> None:
         self.shot = bounds("shot", shot)
         self.read = None if read is None else bounds("read", read)
         self.row, self.levels = bounds("row", row)[0], 2 ** int(bounds("bits", bits)[0]) - 1
+        self.profile = None if profile is None else read_profile(profile)
 
     def _add_to(self, clean: Tensor, generator: Generator | None) -> Tensor:
         if clean.shape[1] != 3:
@@ -89,21 +97,25 @@ class Camera(Noise):
         with torch.autocast(clean.device.type, enabled=False):
             photo = clean.float() if clean.dtype.itemsize < 4 else clean
             camera = self._draw_development(photo, generator)
-            shot, read = self._draw_levels(photo, generator)
+            if self.profile is None:
+                shot, read = self._draw_levels(photo, generator)
+                row = self.row * read.sqrt()
+            else:
+                shot, read, row = _draw_between(self.profile, photo, generator)
             raw = mosaic(camera.unprocess(photo))
-            noisy = self._expose(raw, shot, read, generator)
+            noisy = self._expose(raw, shot, read, row, generator)
             developed = (camera.process(demosaic(values)) for values in (noisy, raw))
             residual = next(developed) - next(developed)
             return (photo + residual).clamp(0, 1).to(clean.dtype)
 
     def _expose(
-        self, raw: Tensor, shot: Tensor, read: Tensor, generator: Generator | None
+        self, raw: Tensor, shot: Tensor, read: Tensor, row: Tensor, generator: Generator | None
     ) -> Tensor:
         """Return raw values (B, 1, H, W) with noise, clipped and quantised."""
         noisy = torch.poisson(raw / shot, generator) * shot
         noisy = noisy + read.sqrt() * normal(raw.shape, raw, generator)
-        if self.row:
-            noisy = noisy + self.row * read.sqrt() * normal((*raw.shape[:3], 1), raw, generator)
+        if row.any():
+            noisy = noisy + row * normal((*raw.shape[:3], 1), raw, generator)
         return (noisy.clamp(0, 1) * self.levels).round() / self.levels
 
     def _draw_levels(self, like: Tensor, generator: Generator | None) -> tuple[Tensor, Tensor]:
@@ -126,6 +138,19 @@ class Camera(Noise):
         )
         gains = exposure * torch.cat([red, torch.ones_like(red), blue], 1)
         return Development(to_camera, gains[..., None, None])
+
+
+def _draw_between(
+    levels: Sequence[Level], like: Tensor, generator: Generator | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Draw shot, read and row noise between the levels of a profile, on logarithmic scales."""
+    known = [np.log([max(level[i], 1e-12) for level in levels]) for i in (1, 2, 3)]
+    shares = uniform((len(like),), like, generator).cpu().numpy()
+    drawn = known[0][0] + shares * (known[0][-1] - known[0][0])
+    values = [np.interp(drawn, known[0], one) for one in known]
+    shot, read, row = (like.new_tensor(one).exp()[:, None, None, None] for one in values)
+    vary = [VARIATION ** (2 * uniform(shot.shape, like, generator) - 1) for _ in range(2)]
+    return shot * vary[0], read * vary[1], row * vary[1].sqrt() * (row > 1e-11)
 
 
 def mosaic(colours: Tensor) -> Tensor:

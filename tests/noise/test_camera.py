@@ -47,7 +47,7 @@ def test_development_leads_back_to_the_photograph():
 def test_the_variance_of_raw_values_is_a_line(value, shot, read):
     raw = torch.full((1, 1, 600, 600), value, dtype=torch.float64)
     levels = (torch.full((1, 1, 1, 1), one, dtype=torch.float64) for one in (shot, read))
-    noisy = Camera(bits=16)._expose(raw, *levels, generator())
+    noisy = Camera(bits=16)._expose(raw, *levels, torch.zeros(1), generator())
     if value == 0.7 and shot == 0.01:  # some are clipped
         assert noisy.max() == 1
     else:
@@ -60,7 +60,7 @@ def test_the_variance_of_raw_values_is_a_line(value, shot, read):
 def test_rows_share_what_row_noise_is():
     raw = torch.full((1, 1, 400, 400), 0.5, dtype=torch.float64)
     level = torch.full((1, 1, 1, 1), 1e-4, dtype=torch.float64)
-    noisy = Camera(row=2.0, bits=16)._expose(raw, level * 1e-3, level, generator())
+    noisy = Camera(bits=16)._expose(raw, level * 1e-3, level, 2 * level.sqrt(), generator())
     rows = noisy.mean(3).var().item()
     assert rows == pytest.approx(4e-4, rel=0.2)
     assert noisy.mean(2).var().item() < 1e-5

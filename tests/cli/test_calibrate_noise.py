@@ -1,0 +1,88 @@
+"""The command that measures a camera, on synthetic sensors."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+from skimage.data import camera
+
+from denoise.noise.profile import read_profile
+
+SCENE = 0.9 * (gaussian_filter(camera()[:256, :320] / 255.0, 1) ** 2.2)
+BLACK, WHITE = 512, 16383
+
+
+def save(path, shot, read, seed, scene=SCENE):
+    rng = np.random.default_rng(seed)
+    values = rng.poisson(scene / shot) * shot + np.sqrt(read) * rng.standard_normal(scene.shape)
+    stored = np.clip(np.round(BLACK + values * (WHITE - BLACK)), 0, WHITE).astype(np.uint16)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tifffile.imwrite(path, stored)
+
+
+@pytest.mark.parametrize("mosaic", [None, "RGGB"])
+def test_folders_of_frames_by_iso(command, tmp_path, mosaic, capfd):
+    sensors = {100: (2.5e-4, 2e-6), 1600: (4e-3, 8e-5)}
+    for iso, (shot, read) in sensors.items():
+        for seed in range(3):
+            save(tmp_path / f"frames/ISO{iso}/{seed}.tif", shot, read, seed)
+            save(tmp_path / f"frames/ISO{iso}/dark/{seed}.tif", shot, read, seed + 9, 0 * SCENE)
+    words = [f"white={WHITE}"] + ([] if mosaic is None else [f"mosaic={mosaic}"])
+    command("calibrate_noise", "frames=frames", "output=mine.json", "camera='Mine & yours'", *words)
+    levels = read_profile(tmp_path / "mine.json")
+    assert [level.iso for level in levels] == [100, 1600]
+    for level in levels:
+        shot, read = sensors[level.iso]
+        assert level.shot == pytest.approx(shot, rel=0.02)
+        assert level.read == pytest.approx(read, rel=0.05)
+    output = capfd.readouterr().out
+    assert float(re.search(r"black is (\S+), the mean", output)[1]) == pytest.approx(512, abs=0.2)
+    assert "denoise train noise=camera noise.profile=mine.json" in output
+    assert "not white" not in output
+    page = (tmp_path / "mine.html").read_text()
+    assert "Mine &amp; yours" in page
+    assert page.count("<svg") == 2 * 3
+    with pytest.raises(SystemExit, match=r"mine\.json exists: set overwrite=true"):
+        command("calibrate_noise", "frames=frames", "output=mine.json")
+
+
+def test_one_picture_is_approximate_and_a_developed_one_told(command, tmp_path, capfd):
+    save(tmp_path / "one.tif", 4e-3, 5e-5, 0)
+    command(
+        "calibrate_noise", "frames=one.tif", "output=one.json", f"black={BLACK}", f"white={WHITE}"
+    )
+    assert "approximate" in capfd.readouterr().out
+    assert json.loads((tmp_path / "one.json").read_text())["levels"][0]["approximate"]
+    (tmp_path / "jpeg").mkdir()
+    for seed in range(2):
+        noise = np.random.default_rng(seed).normal(0, 1, SCENE.shape) * np.sqrt(SCENE + 0.02)
+        values = SCENE * 255 + 8 * gaussian_filter(noise, 0.7)
+        Image.fromarray(values.clip(0, 255).astype(np.uint8)).save(
+            tmp_path / f"jpeg/{seed}.jpg", quality=95
+        )
+    command("calibrate_noise", "frames=jpeg", "output=jpeg.json")
+    output = capfd.readouterr().out
+    assert "the noise is not white" in output
+    assert "JPEG is not linear" in output
+
+
+def test_what_cannot_be_measured_is_one_line(command, tmp_path):
+    save(tmp_path / "a/0.tif", 1e-3, 1e-5, 0)
+    save(tmp_path / "b/0.tif", 1e-3, 1e-5, 0)
+    for words, message in (
+        (["frames=none"], "frames=none does not exist"),
+        (["frames=."], "holds one frame: two or more of each scene"),
+        (["frames=a/0.tif", "black=20", "white=10"], "black lies below white"),
+        (["frames=a/0.tif", "mosaic=RGBW"], "mosaic=RGBW is unknown: choose one of RGGB"),
+    ):
+        with pytest.raises(SystemExit, match=message):
+            command("calibrate_noise", *words)
+    (tmp_path / "raw").mkdir()
+    for name in ("0.dng", "1.dng"):
+        (tmp_path / "raw" / name).write_bytes(b"no raw")
+    with pytest.raises(SystemExit, match=r"0\.dng (is a raw file: pip install|cannot be read)"):
+        command("calibrate_noise", "frames=raw")

@@ -53,7 +53,7 @@ def calibrate(config: DictConfig) -> None:
     write_page(page, str(config.camera), measured, command)
     for one in measured:
         for note in one.notes:
-            echo(f"ISO {one.level.iso:g}: {note}")
+            echo(f"ISO {one.level.iso:g}: {note}" if one.level.iso else note)
     echo(f"profile  {output}", f"page     {page}", "", command)
 
 
@@ -131,7 +131,6 @@ def _measure(iso: float, scenes: list[Scene]) -> Measured:
     table = np.mean(correlations, 0) if correlations else np.zeros((1, 1))
     nearby = float(np.abs(table).ravel()[1:].max(initial=0))
     row = float(np.median(rows)) if rows else 0.0
-    row = row if row**2 > 0.01 * fit.read else 0.0  # less cannot be told from chance
     if approximate:
         notes.append("from one image: approximate, two frames of one scene tell more")
     elif not is_white(table):
@@ -141,8 +140,9 @@ def _measure(iso: float, scenes: list[Scene]) -> Measured:
         )
     if any(scene.developed for scene in scenes):
         notes.append("JPEG is not linear: calibrate with raw files or undeveloped 16 bits")
+    low, high = (max(end - row**2, 0.0) for end in fit.read_interval)
     level = Level(
-        iso, fit.shot, max(fit.read - row**2, 0.0), row, fit.shot_interval, fit.read_interval,
+        iso, fit.shot, max(fit.read - row**2, 0.0), row, fit.shot_interval, (low, high),
         fit.tiles, nearby, approximate,
     )  # fmt: skip
     example = None if approximate else [scenes[0].frames[n][0] for n in range(2)]

@@ -99,11 +99,17 @@ def tiles_of_image(image: np.ndarray) -> Tiles:
 
 
 def row_deviation(frames: Sequence[np.ndarray]) -> float:
-    """Return the standard deviation of what all pixels of a row share, from two frames or more."""
+    """Return the standard deviation of what all pixels of a row share; 0 where it may be chance.
+
+    Args:
+        frames: Two or more of one scene, (H, W) each.
+    """
     first, second = (frame.astype(np.float64) for frame in frames[:2])
     difference = (second - first) / np.sqrt(2)
-    shared = difference.mean(1).var(ddof=1) - difference.var(1, ddof=1).mean() / first.shape[1]
-    return float(np.sqrt(max(shared, 0.0)))
+    H, W = first.shape
+    chance = difference.var(1, ddof=1).mean() / W
+    shared = difference.mean(1).var(ddof=1) - chance
+    return float(np.sqrt(shared)) if shared > MARGIN * chance * np.sqrt(2 / H) else 0.0
 
 
 def correlation(frames: Sequence[np.ndarray]) -> np.ndarray:

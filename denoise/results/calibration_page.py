@@ -111,5 +111,7 @@ def _pair_variance(frames: Sequence[np.ndarray], mean: np.ndarray) -> list[tuple
 
 
 def _binned(signal: np.ndarray, values: np.ndarray) -> list[tuple[float, float]]:
-    groups = np.array_split(np.argsort(signal), min(BINS, max(1, len(signal) // 2)))
-    return [(float(signal[g].mean()), float(np.mean(values[g]))) for g in groups]
+    edges = np.linspace(signal.min(), signal.max(), BINS + 1)
+    number = np.clip(np.digitize(signal, edges) - 1, 0, BINS - 1)
+    filled = [number == one for one in np.unique(number)]
+    return [(float(signal[one].mean()), float(values[one].mean())) for one in filled]

@@ -125,10 +125,11 @@ def test_readme_is_short_and_shows_a_picture():
 
 
 def test_verdicts_of_the_readme_are_those_of_the_study():
-    page = (ROOT / "docs/study/attention/index.md").read_text()
+    studies = ("attention", "norm", "window_shift")
+    page = "".join((ROOT / f"docs/study/{name}/index.md").read_text() for name in studies)
     row = r"^\| .* \| (\w+) \| ([+-][\d.]+) \(([+-][\d.]+) to ([+-][\d.]+)\) \|$"
     rows = re.findall(row, README.read_text(), re.MULTILINE)
-    assert len(rows) == 5
+    assert len(rows) == 7
     for verdict, difference, low, high in rows:
         figure = f", {difference} dB (95 % interval {low} to {high}"
         assert re.search(rf": {verdict}[^,]*{re.escape(figure)}", page), figure

@@ -16,7 +16,7 @@ def model_sigma(noisy: Tensor, sigma: float | None) -> Tensor:
     """Return the sigma that a model with a noise-level map is given, (B,), in grey levels.
 
     Validation, evaluation and restoration share this rule. None of them knows the clean image:
-    only the training step may pass `realised_sigma` instead.
+    only training on white noise may pass `realised_sigma` instead.
 
     Args:
         noisy: Images, (B, C, H, W).

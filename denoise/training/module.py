@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from denoise.data.crops import to_float
 from denoise.evaluation.protocols import Protocol, Real
-from denoise.noise.estimation import model_sigma
-from denoise.noise.synthetic import NoNoise
+from denoise.noise.estimation import model_sigma, realised_sigma
+from denoise.noise.synthetic import Gaussian, NoNoise
 from denoise.training.learning_rate import is_scheduler
 from denoise.training.objectives import Objective, Sample
 from denoise.training.parameter_groups import parameter_groups
@@ -85,9 +85,13 @@ class DenoisingModule(pl.LightningModule):
         seed = int(entropy.generate_state(1, np.uint64)[0])
         generator = torch.Generator(self.device).manual_seed(seed)
         if "noisy" in batch:
-            return Sample(to_float(batch["noisy"]), clean, lambda: clean, generator)
+            noisy = to_float(batch["noisy"])
+            return Sample(noisy, clean, model_sigma(noisy, None), lambda: clean, generator)
         noisy = self.noise(clean, generator)
-        return Sample(noisy, clean, lambda: self.noise(clean, generator), generator)
+        # In use the level of white noise is told, that of any other noise is estimated.
+        told = isinstance(self.noise, Gaussian)
+        level = realised_sigma(noisy, clean) if told else model_sigma(noisy, None)
+        return Sample(noisy, clean, level, lambda: self.noise(clean, generator), generator)
 
     @property
     def knows_clean(self) -> bool:

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from denoise.data.sets import ImageSet
-from denoise.noise.estimation import model_sigma, realised_sigma
+from denoise.noise.estimation import model_sigma
 from denoise.noise.synthetic import Noise, NoNoise, normal, sigma_to_unit, uniform
 from denoise.option_checks import check_positive
 
@@ -22,12 +22,14 @@ class Sample:
     Args:
         noisy: Images, (B, C, H, W).
         clean: Likewise; of objectives without clean images only the second shot, if at all.
+        level: Noise level that the net is given in use as well, (B,), in grey levels.
         again: Draws the noise once more: (B, C, H, W).
         generator: Source of all further randomness.
     """
 
     noisy: Tensor
     clean: Tensor
+    level: Tensor
     again: Callable[[], Tensor]
     generator: Generator
 
@@ -59,8 +61,7 @@ class Supervised(Objective):
 
     def __call__(self, net: Net, sample: Sample, loss: nn.Module) -> Tensor:
         """See `Objective.__call__`."""
-        level = realised_sigma(sample.noisy, sample.clean)
-        return loss(net(sample.noisy, level), sample.clean)
+        return loss(net(sample.noisy, sample.level), sample.clean)
 
 
 class Noise2Noise(Objective):

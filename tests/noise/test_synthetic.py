@@ -56,7 +56,12 @@ def flat(value=0.5, size=(1, 1, 400, 500)):
 
 def test_every_noise_has_a_config():
     configs = Path(__file__).parents[2] / "configs" / "noise"
-    assert {path.stem for path in configs.glob("*.yaml")} == {*NOISES, "blind_gaussian", "camera", "none"}
+    assert {path.stem for path in configs.glob("*.yaml")} == {
+        *NOISES,
+        "blind_gaussian",
+        "camera",
+        "none",
+    }
     for name, noise in NOISES.items():
         keys = OmegaConf.load(configs / f"{name}.yaml")
         assert keys.pop("_target_") == f"denoise.noise.synthetic.{type(noise).__name__}"

@@ -12,7 +12,10 @@ from PIL import Image
 from pytorch_lightning.callbacks import Timer
 from runs import QUICK
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import nn
 
+from denoise.noise.estimation import estimate_sigma, realised_sigma
+from denoise.noise.synthetic import Gaussian, Poisson
 from denoise.training.learning_rate import warmup_cosine
 from denoise.training.module import DenoisingModule
 from denoise.weights.load import load_checkpoint, load_model
@@ -147,6 +150,19 @@ def test_real_noise_from_pairs(command, photos, tmp_path):
 def module(net):
     optimizer, loss = make("optimizer", "optimizer.weight_decay=0.1"), torch.nn.L1Loss()
     return DenoisingModule(net, None, None, loss, optimizer, lambda x: 1.0, None, 25, 0, {})
+
+
+@pytest.mark.parametrize(("noise", "told"), [(Gaussian(25), True), (Poisson(30), False)])
+def test_a_net_trains_at_the_noise_level_that_it_is_given_in_use(noise, told):
+    clean = torch.rand(2, 3, 32, 32)
+    one = DenoisingModule(
+        nn.Identity(), noise, None, None, None, None, SimpleNamespace(needs_sigma=True), 25, 0, {}
+    )
+    sample = one._sample({"clean": clean}, 0)
+    expected = realised_sigma(sample.noisy, clean) if told else estimate_sigma(sample.noisy)
+    torch.testing.assert_close(sample.level, expected.float())
+    pairs = one._sample({"clean": clean, "noisy": sample.noisy}, 0)
+    torch.testing.assert_close(pairs.level, estimate_sigma(sample.noisy).float())
 
 
 def test_vectors_do_not_decay():

@@ -32,6 +32,7 @@ from denoise.training.check_options import check_options
 from denoise.training.checkpoint_io import AtomicCheckpointIO
 from denoise.training.checkpoints import RunCheckpoint
 from denoise.training.datamodule import DenoisingDataModule
+from denoise.training.idle_options import idle_options
 from denoise.training.initialize import freeze, initialize
 from denoise.training.loggers import final_scores, log_results, parameters_of
 from denoise.training.module import DenoisingModule
@@ -78,6 +79,10 @@ def main(config: DictConfig) -> float | None:
         objects["optimizer"], objects["scheduler"], val_protocol, objects["sigma"],
         objects["seed"], resolved,
     )  # fmt: skip
+    if isinstance(module.net, Restormer):
+        shifts = resolved["backbone"]["attention"].get("shift") is True
+        for idle in idle_options(module.net, config.patch, shifts=shifts):
+            logging.getLogger("denoise").warning("without effect at %s", idle)
     hydra = HydraConfig.get()
     sweep = Path(hydra.sweep.dir) if hydra.mode is RunMode.MULTIRUN else None
     found = find_checkpoint(config.resume, resolved, sweep)

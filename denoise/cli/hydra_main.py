@@ -1,6 +1,7 @@
 """The entry of a command: a task that runs on Hydra's configuration."""
 
 import inspect
+import logging
 import os
 import sys
 import threading
@@ -45,6 +46,7 @@ def hydra_main(
 
     def job(config: DictConfig) -> Any:
         try:
+            _enable_warnings()
             trust(as_list(config.get("plugins") or []))  # again in each process of a sweep
             check_types(config, command)
             return task(config)  # a score, for Hydra's sweepers that search
@@ -78,6 +80,14 @@ def hydra_main(
                 del os.environ["HYDRA_FULL_ERROR"], os.environ[OWN]
 
     return main
+
+
+def _enable_warnings() -> None:
+    """Let our warnings through where Hydra, told to keep no log, has disabled all loggers."""
+    logger = logging.getLogger("denoise")
+    logger.disabled = False
+    if not logger.isEnabledFor(logging.WARNING):
+        logger.setLevel(logging.WARNING)
 
 
 def _search_path(arguments: Sequence[str]) -> list[str]:

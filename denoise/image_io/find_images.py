@@ -84,7 +84,9 @@ def read_list(path: Path, columns: int) -> list[list[str]]:
         seen.add(row[0])
         rows.append(row)
     if not rows:
-        raise ValueError(f"{path} names no images: write the path of one in each line")
+        raise ValueError(
+            f"{path} names no images: write the path of one in each line, or give a folder"
+        )
     return rows
 
 

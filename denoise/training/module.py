@@ -89,8 +89,8 @@ class DenoisingModule(pl.LightningModule):
             return Sample(noisy, clean, model_sigma(noisy, None), lambda: clean, generator)
         noisy = self.noise(clean, generator)
         # In use the level of white noise is told, that of any other noise is estimated.
-        told = isinstance(self.noise, Gaussian)
-        level = realised_sigma(noisy, clean) if told else model_sigma(noisy, None)
+        white = isinstance(self.noise, Gaussian)
+        level = realised_sigma(noisy, clean) if white else model_sigma(noisy, None)
         return Sample(noisy, clean, level, lambda: self.noise(clean, generator), generator)
 
     @property

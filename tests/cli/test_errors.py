@@ -35,7 +35,10 @@ from denoise.cli.errors import exit_with_error, explain
         ("train.folder.path=X", "it belongs to data@train=folder: add that"),
         ("data@train=pairs train.folder.path=X", "it belongs to data@train=folder: add that"),
         ("init=", "no checkpoint is named: give a path, or one of color"),
-        ("data@train=folder train.folder.path=list.txt", "list.txt is a file: give the folder"),
+        (
+            "data@train=folder train.folder.path=list.txt",
+            "list.txt names no images: write the path",
+        ),
         ("data@train=folder train.folder.path=*.jpg", r"\*\.jpg is a pattern: give the folder"),
     ],
 )
@@ -56,7 +59,10 @@ def test_what_is_refused_is_answered_in_a_line(command, tmp_path, word, answer):
             "evaluate checkpoint=model.onnx",
             "model.onnx: is an exported program: give the checkpoint",
         ),
-        ("evaluate checkpoint=color data=folder data.folder.path=list.txt", "is a file: give the"),
+        (
+            "evaluate checkpoint=color data=folder data.folder.path=list.txt",
+            "names no images: write",
+        ),
         ("evaluate checkpoint=color data=folder data.folder.path=*.jpg", "is a pattern: give the"),
         (
             "restore input=my photo.png output=o.png",

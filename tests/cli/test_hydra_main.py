@@ -1,6 +1,7 @@
 """The entry of every command."""
 
 import json
+import logging
 import os
 
 import pytest
@@ -43,3 +44,11 @@ def test_jobs_of_a_sweep_do_not_leak_seeds(command, photos, tmp_path):
     for rows in results:
         assert all(row.pop("seconds", 0) >= 0 for row in rows)
     assert results[0] == results[1]
+
+
+def test_warnings_are_seen_where_hydra_keeps_no_log(command, tmp_path, caplog):
+    logger = logging.getLogger("denoise")
+    with pytest.raises(SystemExit):
+        command("restore", "input=none.png", "output=o.png")
+    assert not logger.disabled
+    assert logger.isEnabledFor(logging.WARNING)

@@ -75,7 +75,7 @@ def test_what_cannot_be_measured_is_one_line(command, tmp_path):
     save(tmp_path / "b/0.tif", 1e-3, 1e-5, 0)
     for words, message in (
         (["frames=none"], "frames=none does not exist"),
-        (["frames=."], "holds one frame: two or more of each scene"),
+        (["frames=."], "holds one frame, 0.tif: two or more of each"),
         (["frames=a/0.tif", "black=20", "white=10"], "black lies below white"),
         (["frames=a/0.tif", "mosaic=RGBW"], "mosaic=RGBW is unknown: choose one of RGGB"),
     ):

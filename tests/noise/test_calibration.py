@@ -2,41 +2,20 @@
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
-from skimage.data import camera
+from synthetic_sensor import QUANTISATION, SCENE, SENSORS, expose
 
 from denoise.noise.calibration import (
     Tiles,
-    correlation,
     fit_line,
-    is_white,
-    row_deviation,
     stabilise,
-    tiles_of_frames,
     tiles_of_image,
+    tiles_of_scene,
 )
-
-SCENE = (gaussian_filter(camera() / 255.0, 1) ** 2.2) * 1.1  # some of it is clipped
-SENSORS = [(1e-3, 1e-6), (1e-2, 1e-5), (2e-4, 2e-5)]
+from denoise.noise.temporal import temporal_noise
 
 
-def expose(shot, read, number=2, *, seed=0, scene=SCENE, row=0.0, moves=False):
-    """Frames with fixed pattern noise, 12 bits, black at 0.05 of the range, clipped at white."""
-    rng = np.random.default_rng(seed)
-    pattern = 1 + 0.02 * rng.standard_normal(scene.shape)
-    frames = []
-    for count in range(number):
-        still = scene * pattern
-        if moves:
-            still[40:120, 40:120] = np.roll(still[40:120, 40:120], 9 * count, 1)
-        values = rng.poisson(still / shot) * shot + np.sqrt(read) * rng.standard_normal(scene.shape)
-        values += row * rng.standard_normal((len(scene), 1))
-        levels = np.round(np.clip((values + 0.05) * 4095, 0, 1.05 * 4095))
-        frames.append(levels / 4095 - 0.05)
-    return frames
-
-
-QUANTISATION = 1 / 4095**2 / 12
+def tiles_of_frames(frames):
+    return tiles_of_scene(temporal_noise(frames))
 
 
 @pytest.mark.parametrize(("shot", "read"), SENSORS)
@@ -77,20 +56,6 @@ def test_one_image_tells_roughly(shot, read):
     assert fit.shot == pytest.approx(shot, rel=0.2)
 
 
-def test_rows_are_told_from_pixels():
-    assert row_deviation(expose(1e-3, 1e-5, row=4e-3)) == pytest.approx(4e-3, rel=0.1)
-    assert [row_deviation(expose(1e-3, 1e-5, seed=seed)) for seed in range(20)] == [0] * 20
-
-
-def test_white_noise_is_told_from_developed():
-    frames = expose(1e-3, 1e-5)
-    assert is_white(correlation(frames))
-    assert correlation(frames)[0, 0] == pytest.approx(1)
-    smoothed = correlation([gaussian_filter(frame, 0.6) for frame in frames])
-    assert not is_white(smoothed)
-    assert smoothed[0, 1] > 0.2
-
-
 @pytest.mark.parametrize(("shot", "read"), SENSORS)
 def test_stabilised_variance_is_one(shot, read):
     frames = expose(shot, read + 1e-12, number=8)
@@ -107,10 +72,6 @@ def test_a_negative_offset_is_zero():
 
 
 def test_what_is_no_sensor_is_refused():
-    with pytest.raises(ValueError, match="two of one size are needed"):
-        tiles_of_frames([np.zeros((16, 16))])
-    with pytest.raises(ValueError, match="two of one size are needed"):
-        tiles_of_frames([np.zeros((16, 16)), np.zeros((16, 24))])
     with pytest.raises(ValueError, match="no part of the frames is unclipped"):
         fit_line(tiles_of_frames([np.ones((64, 64)), np.ones((64, 64))]))
     signal = np.linspace(0.1, 0.9, 200)

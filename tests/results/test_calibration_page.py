@@ -3,6 +3,7 @@ import pytest
 
 from denoise.noise.calibration import Tiles
 from denoise.noise.profile import Level
+from denoise.noise.temporal import temporal_noise
 from denoise.results.calibration_page import Measured, charts, write_page
 
 
@@ -14,7 +15,9 @@ def measured():
     signal = np.linspace(0.05, 0.85, 256)
     tiles = Tiles(signal, 1e-3 * signal + 1e-5, np.ones(256), np.full(256, 128))
     level = Level(200, 1e-3, 1e-5, 0.0, (9e-4, 1.1e-3), (8e-6, 1.2e-5), 256)
-    return Measured(level, tiles, np.eye(5), frames, ["mind <this>"])
+    correlations = np.eye(5)
+    correlations[0, 1] = -0.2
+    return Measured(level, tiles, correlations, temporal_noise(frames), ["mind <this>"])
 
 
 def test_charts_show_what_holds(measured):

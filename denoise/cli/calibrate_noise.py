@@ -18,7 +18,14 @@ from denoise.image_io.sensor import RAW_SUFFIXES, SensorFrame, read_sensor
 from denoise.noise.calibration import Fit, Tiles, fit_line, tiles_of_image, tiles_of_scene
 from denoise.noise.estimation import central_window
 from denoise.noise.profile import Level, compare_dng, fit_isos, write_profile
-from denoise.noise.temporal import TemporalNoise, correlation, is_white, temporal_noise
+from denoise.noise.temporal import (
+    TemporalNoise,
+    clipped_below,
+    correlation,
+    is_white,
+    largest_correlation,
+    temporal_noise,
+)
 from denoise.results.calibration_page import Measured, write_page
 from denoise.results.tables import echo, markdown
 
@@ -85,24 +92,26 @@ def calibrate(config: DictConfig) -> None:
     for scene in bar:  # one at a time: raw files of many ISOs exceed the memory together
         loaded = _load(scene, config, levels_of_black[isos.index(scene.iso)])
         parts[scene.iso].append(_measure(scene, loaded))
-    measured = [_conclusion(iso, parts[iso]) for iso in isos]
-    levels = [one.level for one in measured]
-    if config.dng is not None:
+    measured = [_fitted(iso, parts[iso]) for iso in isos]
+    levels = [one.level for one in measured if one.level is not None]
+    if config.dng is not None and levels:
         measured[0].notes.append(_against_dng(levels[0], *map(float, config.dng)))
 
     output.parent.mkdir(parents=True, exist_ok=True)
+    command = f"denoise train noise=camera {shlex.quote(f'noise.profile={output}')}"
+    write_page(page, str(config.camera), measured, command if levels else None)
+    for one in measured:
+        for note in one.notes:
+            echo(f"ISO {one.iso:g}: {note}" if one.iso else note)
+    if not levels:
+        raise ValueError(f"this is not the noise of a sensor: {page} shows it, there is no profile")
     write_profile(output, str(config.camera), levels)
     echo(markdown([_row(level) for level in levels]))
-    command = f"denoise train noise=camera {shlex.quote(f'noise.profile={output}')}"
-    write_page(page, str(config.camera), measured, command)
     if line := fit_isos(levels):
         echo(
             f"across ISOs log read = {line.slope:.2f} log shot {line.offset:+.2f}, deviation "
             f"{line.deviation:.2f}; of random cameras it is 2.18, +1.20, 0.26"
         )
-    for one in measured:
-        for note in one.notes:
-            echo(f"ISO {one.level.iso:g}: {note}" if one.level.iso else note)
     echo(f"profile  {output}", f"page     {page}", "", command)
 
 
@@ -150,8 +159,13 @@ def _black(config: DictConfig, scenes: Sequence[Scene]) -> float | None:
     darks = [file for scene in scenes if scene.is_dark for file in scene.files]
     if config.black is not None or not darks:
         return None if config.black is None else float(config.black)
-    black = float(np.mean([read_sensor(file, config.mosaic).planes.mean() for file in darks]))
-    echo(f"black is {black:.2f}, the mean of the dark frames in {darks[0].parent}")
+    levels = []
+    for file in darks:
+        planes = read_sensor(file, config.mosaic).planes
+        clipped = clipped_below(planes) == planes.min()  # their mean lies above black
+        levels.append(np.median(planes) if clipped else planes.mean())
+    black = float(np.mean(levels))
+    echo(f"black is {black:.2f}, of the dark frames in {darks[0].parent}")
     return black
 
 
@@ -182,59 +196,74 @@ def _measure(scene: Scene, loaded: Loaded) -> Part:
         part.rows.append(noise.row)
         part.correlations.append(correlation(noise))
         if part.example is None and not scene.is_dark:
-            signal, frames, variance = (central_window(array).copy() for array in noise[:3])
-            example = noise._replace(signal=signal, noise=frames, variance=variance)
+            signal, deviations, variance = (central_window(array).copy() for array in noise[:3])
+            example = noise._replace(signal=signal, noise=deviations, variance=variance)
             part = part._replace(example=example)
     return part
 
 
-def _conclusion(iso: float, parts: Sequence[Part]) -> Measured:
+def _fitted(iso: float, parts: Sequence[Part]) -> Measured:
     """Fit the noise of one ISO to all scenes and planes of it."""
     tiles = _together([tiles for part in parts for tiles in part.tiles])
-    fit = fit_line(tiles)
     correlations = [table for part in parts for table in part.correlations]
     table = np.mean(correlations, 0) if correlations else np.zeros((1, 1))
-    nearby = float(np.abs(table).ravel()[1:].max(initial=0))
-    row = float(np.median([row for part in parts for row in part.rows] or [0.0]))
-    level = Level(
-        iso, fit.shot, fit.read, row, fit.shot_interval, fit.read_interval, fit.tiles, nearby,
-        approximate=not correlations,
-    )  # fmt: skip
     example = next((part.example for part in parts if part.example is not None), None)
-    return Measured(level, tiles, table, example, list(_notes(parts, fit, level, table)))
+    notes = list(_notes_on_values(parts, table))
+    try:
+        fit = fit_line(tiles)
+    except ValueError as error:
+        return Measured(iso, None, tiles, table, example, [*notes, str(error)])
+    rows = [row for part in parts for row in part.rows]
+    # Correlated noise spreads the means of rows as row noise does.
+    row = float(np.median(rows)) if rows and is_white(table) else 0.0
+    level = Level(
+        iso, fit.shot, fit.read, row, fit.shot_interval, fit.read_interval, fit.tiles,
+        largest_correlation(table), approximate=not correlations,
+    )  # fmt: skip
+    return Measured(iso, level, tiles, table, example, [*notes, *_notes_on_fit(parts, fit)])
 
 
 def _together(parts: Sequence[Tiles]) -> Tiles:
     return Tiles(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _notes(parts: Sequence[Part], fit: Fit, level: Level, table: np.ndarray) -> Iterator[str]:
-    """Yield what the user should know, a sentence each."""
-    developed = any(part.developed for part in parts)
-    if level.approximate:
+def _notes_on_values(parts: Sequence[Part], table: np.ndarray) -> Iterator[str]:
+    """Yield what the user should know of the files, a sentence each."""
+    if table.size == 1:
         yield "from one image: approximate, two frames of one scene tell more"
     elif not is_white(table):
         yield (
-            f"the noise is not white (correlation {level.correlation:.2f} with a pixel nearby): "
-            "these values were developed, denoised or compressed, so the line describes them, not "
-            "the sensor"
+            f"the noise is not white (correlation {largest_correlation(table):.2f} with a pixel "
+            "nearby): these values were developed, denoised or compressed, so the line describes "
+            "them, not the sensor"
         )
-    if developed:
+    if any(part.developed for part in parts):
         yield "JPEG is not linear: calibrate with raw files or undeveloped 16 bits"
+
+
+def _notes_on_fit(parts: Sequence[Part], fit: Fit) -> Iterator[str]:
+    """Yield what makes the line doubtful, a sentence each."""
     if fit.moved > MOVED:
         yield (
             f"{fit.moved:.0%} of the tiles do not lie on the line and are left out: something "
             "moved, or the values are not linear"
         )
     number = {len(part.tiles) for part in parts}
-    if number != {1} and len(number) == 1 and not level.approximate and not developed:
+    unlike = any(part.developed or not part.correlations for part in parts)
+    if unlike or number == {1} or len(number) > 1:
+        return
+    try:
         planes = zip(*(part.tiles for part in parts), strict=True)
-        gains = [fit_line(_together(tiles)).shot for tiles in planes]
-        if max(gains) > UNEQUAL * min(gains):
-            yield (
-                f"shot noise differs by plane ({', '.join(f'{gain:.3g}' for gain in gains)}): "
-                "white balance or colours were applied, calibrate with files from before"
-            )
+        fits = [fit_line(_together(tiles)) for tiles in planes]
+    except ValueError:  # one plane is clipped
+        return
+    gains = [one.shot for one in fits]
+    lows, highs = zip(*(one.shot_interval for one in fits), strict=True)
+    if max(gains) > UNEQUAL * min(gains) and max(lows) > min(highs):
+        yield (
+            f"shot noise differs by plane ({', '.join(f'{gain:.3g}' for gain in gains)}): "
+            "white balance or colours were applied, calibrate with files from before"
+        )
 
 
 def _against_dng(level: Level, shot: float, read: float) -> str:

@@ -109,8 +109,12 @@ def correlation(temporal: TemporalNoise) -> np.ndarray:
 
 def is_white(correlations: np.ndarray) -> bool:
     """Return whether noise of such correlations is independent from pixel to pixel."""
-    others = np.abs(correlations).ravel()[1:]
-    return bool(others.max() <= WHITE_NOISE)
+    return largest_correlation(correlations) <= WHITE_NOISE
+
+
+def largest_correlation(correlations: np.ndarray) -> float:
+    """Return the largest magnitude of correlations with other pixels."""
+    return float(np.abs(correlations).ravel()[1:].max(initial=0))
 
 
 def clipped_below(values: np.ndarray) -> float:

@@ -20,28 +20,30 @@ class Measured(NamedTuple):
     """What was measured at one ISO.
 
     Args:
-        level: The fit.
+        iso: 0 where it is not known.
+        level: The fit; None where no line fits.
         tiles: It was fitted to.
         correlations: Of the noise with pixels nearby, (5, 5); (1, 1) where they are not known.
         example: Noise of one scene; None for one image.
         notes: For the user, a sentence each.
     """
 
-    level: Level
+    iso: float
+    level: Level | None
     tiles: Tiles
     correlations: np.ndarray
     example: TemporalNoise | None
     notes: list[str]
 
 
-def write_page(path: Path, camera: str, measured: Sequence[Measured], command: str) -> None:
+def write_page(path: Path, camera: str, measured: Sequence[Measured], command: str | None) -> None:
     """Write one self-contained page.
 
     Args:
         path: Of the page.
         camera: Its name.
         measured: By ISO.
-        command: That trains with the profile.
+        command: That trains with the profile; None if there is none.
     """
     css = (Path(str(TEMPLATES.loader.searchpath[0])) / "report.css").read_text()  # type: ignore[union-attr]
     levels = [_described(one) for one in measured]
@@ -52,7 +54,7 @@ def write_page(path: Path, camera: str, measured: Sequence[Measured], command: s
             camera=camera,
             levels=levels,
             command=command,
-            isos=iso_chart([one.level for one in measured]),
+            isos=iso_chart([one.level for one in measured if one.level is not None]),
         ),
         encoding="utf-8",
     )
@@ -60,13 +62,16 @@ def write_page(path: Path, camera: str, measured: Sequence[Measured], command: s
 
 def _described(one: Measured) -> dict[str, Any]:
     level = one.level
-    cells = [
-        f"{level.shot:.4g}", "{:.4g} to {:.4g}".format(*level.shot_interval), f"{level.read:.4g}",
-        "{:.4g} to {:.4g}".format(*level.read_interval), f"{level.row:.3g}", f"{level.tiles}",
-    ]  # fmt: skip
+    cells = ["-"] * 6
+    if level is not None:
+        cells = [
+            f"{level.shot:.4g}", "{:.4g} to {:.4g}".format(*level.shot_interval),
+            f"{level.read:.4g}", "{:.4g} to {:.4g}".format(*level.read_interval),
+            f"{level.row:.3g}", f"{level.tiles}",
+        ]  # fmt: skip
     known = one.correlations.size > 1
     return {
-        "iso": f"{level.iso:g}" if level.iso else "unknown",
+        "iso": f"{one.iso:g}" if one.iso else "unknown",
         "cells": cells,
         "notes": one.notes,
         "charts": list(charts(one)),
@@ -81,6 +86,10 @@ def _described(one: Measured) -> dict[str, Any]:
 def charts(one: Measured) -> list[Chart]:
     """Return charts of one ISO: variance over signal, real and synthetic noise, stabilised."""
     level, tiles = one.level, one.tiles
+    if level is None:
+        still = tiles.room > 0
+        curve = _binned(tiles.signal[still], tiles.variance[still]) if still.any() else []
+        return [_variances("Variance over signal: no line", {"measured": curve})] if curve else []
 
     def line(signal: np.ndarray) -> np.ndarray:
         return np.maximum(level.shot * signal + level.read, 0)
@@ -88,7 +97,9 @@ def charts(one: Measured) -> list[Chart]:
     inside = tiles.room > 4 * np.sqrt(line(tiles.signal))
     real = _binned(tiles.signal[inside], tiles.variance[inside])
     fitted = [(x, level.shot * x + level.read) for x, _ in real]
-    found = [_variances("Variance over signal, unclipped tiles", "fitted", real, fitted)]
+    found = [
+        _variances("Variance over signal, unclipped tiles", {"measured": real, "fitted": fitted})
+    ]
     if one.example is not None:
         signal = one.example.signal
         kept = (signal > max(0, one.example.lowest)) & (signal < BRIGHTEST)
@@ -101,7 +112,7 @@ def charts(one: Measured) -> list[Chart]:
         drawn += np.sqrt(level.read) * rng.standard_normal(signal.shape)
         real, synthetic = _binned(signal, squares), _binned(signal, drawn**2)
         title = "Real and synthetic noise on the first scene"
-        found.append(_variances(title, "synthetic", real, synthetic))
+        found.append(_variances(title, {"measured": real, "synthetic": synthetic}))
 
         centre = stabilise(signal, level.shot, level.read)
         stable = stabilise(signal + noise, level.shot, level.read) - centre
@@ -132,18 +143,14 @@ def iso_chart(levels: Sequence[Level]) -> Chart | None:
                  {"measured": "measured", "fitted": "fitted"})  # fmt: skip
 
 
-def _variances(
-    title: str, other: str, real: list[tuple[float, float]], line: list[tuple[float, float]]
-) -> Chart:
+def _variances(title: str, lines: dict[str, list[tuple[float, float]]]) -> Chart:
     """Return a chart of variances in the power of ten that suits them."""
-    power = math.floor(math.log10(max(y for _, y in (*real, *line)) or 1.0))
-    lines = {
-        name: [(round(x, 2), y / 10**power) for x, y in points]
-        for name, points in (("measured", real), (other, line))
+    power = math.floor(math.log10(max(y for line in lines.values() for _, y in line) or 1.0))
+    scaled = {
+        name: [(round(x, 2), y / 10**power) for x, y in points] for name, points in lines.items()
     }
-    return chart(
-        title, ("signal", f"variance, 1e{power}"), lines, {"measured": "measured", other: "fitted"}
-    )
+    classes = {name: "measured" if name == "measured" else "fitted" for name in lines}
+    return chart(title, ("signal", f"variance, 1e{power}"), scaled, classes)
 
 
 def _binned(signal: np.ndarray, values: np.ndarray) -> list[tuple[float, float]]:

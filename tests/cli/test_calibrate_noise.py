@@ -40,7 +40,7 @@ def test_folders_of_frames_by_iso(command, tmp_path, mosaic, capfd):
         assert level.shot == pytest.approx(shot, rel=0.02)
         assert level.read == pytest.approx(read, rel=0.05)
     output = capfd.readouterr().out
-    assert float(re.search(r"black is (\S+), the mean", output)[1]) == pytest.approx(512, abs=0.2)
+    assert float(re.search(r"black is (\S+), of", output)[1]) == pytest.approx(512, abs=0.2)
     assert "denoise train noise=camera noise.profile=mine.json" in output
     assert "not white" not in output
     page = (tmp_path / "mine.html").read_text()

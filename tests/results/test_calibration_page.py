@@ -17,7 +17,7 @@ def measured():
     level = Level(200, 1e-3, 1e-5, 0.0, (9e-4, 1.1e-3), (8e-6, 1.2e-5), 256)
     correlations = np.eye(5)
     correlations[0, 1] = -0.2
-    return Measured(level, tiles, correlations, temporal_noise(frames), ["mind <this>"])
+    return Measured(200, level, tiles, correlations, temporal_noise(frames), ["mind <this>"])
 
 
 def test_charts_show_what_holds(measured):

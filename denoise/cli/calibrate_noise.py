@@ -1,6 +1,5 @@
 """Measure the noise of a camera: denoise calibrate-noise frames=FOLDER output=noise.json."""
 
-import re
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,15 +11,19 @@ from rich.console import Console
 from rich.progress import track
 
 from denoise.cli.hydra_main import hydra_main
-from denoise.image_io.find_images import list_images
-from denoise.image_io.formats import SUFFIXES
-from denoise.image_io.sensor import RAW_SUFFIXES, SensorFrame, read_sensor
-from denoise.noise.calibration import Fit, Tiles, fit_line, tiles_of_image, tiles_of_scene
+from denoise.cli.sensor_scenes import Loaded, Scene, black_of_darks, find_scenes, load
+from denoise.noise.calibration import (
+    Fit,
+    Tiles,
+    departure,
+    fit_line,
+    tiles_of_image,
+    tiles_of_scene,
+)
 from denoise.noise.estimation import central_window
 from denoise.noise.profile import Level, compare_dng, fit_isos, write_profile
 from denoise.noise.temporal import (
     TemporalNoise,
-    clipped_below,
     correlation,
     is_white,
     largest_correlation,
@@ -31,45 +34,8 @@ from denoise.results.tables import echo, markdown
 
 MOVED = 0.1  # share of tiles off the line from which the user is told
 UNEQUAL = 1.1  # ratio of gains of two planes, likewise
+DEPARTURE = 1.3  # of the variance from the line, likewise
 UNLIKE_DNG = 1.25  # ratio of the noise at mid-grey, likewise
-
-
-class Scene(NamedTuple):
-    """Files of one scene at one ISO, and the picture of it without noise, if there is one."""
-
-    iso: float
-    files: list[Path]
-    reference: Path | None = None
-
-    @property
-    def is_dark(self) -> bool:
-        """Whether the lens was covered."""
-        return self.files[0].parent.name.lower().startswith("dark")
-
-
-class Loaded(NamedTuple):
-    """A scene's frames as stored, and the values of black and white in each."""
-
-    frames: list[SensorFrame]
-    reference: SensorFrame | None
-    black: float | None
-    white: float | None
-
-    def planes(self) -> Iterator[tuple[list[np.ndarray], np.ndarray | None]]:
-        """Yield the frames of each plane, and their reference, 0 at black and 1 at white."""
-        for channel in range(self.frames[0].planes.shape[2]):
-            scaled = [self._scaled(frame, channel) for frame in self.frames]
-            clean = None if self.reference is None else self._scaled(self.reference, channel)
-            yield scaled, clean
-
-    def _scaled(self, frame: SensorFrame, channel: int) -> np.ndarray:
-        low = frame.black or 0.0 if self.black is None else self.black
-        high = frame.white if self.white is None else self.white
-        if not low < high:
-            raise ValueError(f"black={low:g} and white={high:g}: black lies below white")
-        if channel >= frame.planes.shape[2]:
-            raise ValueError("the pictures of a scene differ in their channels: leave one sort out")
-        return (frame.planes[..., channel].astype(np.float64) - low) / (high - low)
 
 
 def calibrate(config: DictConfig) -> None:
@@ -79,18 +45,27 @@ def calibrate(config: DictConfig) -> None:
     for path in (output, page):
         if path.exists() and not config.overwrite:
             raise ValueError(f"{path} exists: set overwrite=true or choose another output")
-    scenes = _find_scenes(config)
+    scenes = find_scenes(config.frames, config.reference)
     isos = sorted({scene.iso for scene in scenes})
     if config.dng is not None and (len(isos) > 1 or len(config.dng) != 2):
         raise ValueError(f"dng={config.dng}: it is [S, O] of one ISO, and here are {len(isos)}")
-    levels_of_black = [_black(config, [s for s in scenes if s.iso == iso]) for iso in isos]
+    black, white = (None if v is None else float(v) for v in (config.black, config.white))
+    blacks: dict[float, float | None] = dict.fromkeys(isos, black)
+    if black is None:
+        for iso in isos:
+            blacks[iso] = black_of_darks([s for s in scenes if s.iso == iso], config.mosaic)
+            if blacks[iso] is not None:
+                echo(
+                    f"black is {blacks[iso]:.2f}, of the dark frames"
+                    + f" of ISO {iso:g}" * (iso > 0)
+                )
     console = Console(stderr=True)
     bar = track(
         scenes, "measuring", transient=True, console=console, disable=not console.is_terminal
     )
     parts: dict[float, list[Part]] = {iso: [] for iso in isos}
     for scene in bar:  # one at a time: raw files of many ISOs exceed the memory together
-        loaded = _load(scene, config, levels_of_black[isos.index(scene.iso)])
+        loaded = load(scene, config.mosaic, blacks[scene.iso], white)
         parts[scene.iso].append(_measure(scene, loaded))
     measured = [_fitted(iso, parts[iso]) for iso in isos]
     levels = [one.level for one in measured if one.level is not None]
@@ -113,66 +88,6 @@ def calibrate(config: DictConfig) -> None:
             f"{line.deviation:.2f}; of random cameras it is 2.18, +1.20, 0.26"
         )
     echo(f"profile  {output}", f"page     {page}", "", command)
-
-
-def _find_scenes(config: DictConfig) -> list[Scene]:
-    """Return the scenes: the frames of one ISO in a folder, or each file that has a reference.
-
-    Raises:
-        ValueError: If there are none, or a frame is alone.
-    """
-    given = Path(config.frames).expanduser()
-    suffixes = (*SUFFIXES, *RAW_SUFFIXES)
-    if given.is_file():
-        folder, names = given.parent, [Path(given.name)]
-    elif given.is_dir():
-        folder, names = given, list_images(given, suffixes=suffixes)
-    else:
-        raise ValueError(f"frames={given} does not exist: give a folder of frames")
-    if not names:
-        raise ValueError(f"frames={given} holds no {', '.join(sorted(suffixes))} files")
-    if config.reference is not None:
-        clean = Path(config.reference).expanduser()
-        if missing := [name for name in names if not (clean / name).is_file()]:
-            raise ValueError(f"reference={clean} has no {missing[0]}: names are those of frames")
-        return [Scene(_iso(folder, name), [folder / name], clean / name) for name in names]
-    groups: dict[tuple[Path, float], list[Path]] = {}
-    for name in names:
-        groups.setdefault((name.parent, _iso(folder, name)), []).append(folder / name)
-    if few := [files[0] for files in groups.values() if len(files) == 1 and len(names) > 1]:
-        raise ValueError(
-            f"{few[0].parent} holds one frame, {few[0].name}: two or more of each scene are needed"
-        )
-    return [Scene(iso, files) for (_, iso), files in groups.items()]
-
-
-def _iso(folder: Path, name: Path) -> float:
-    """Return the ISO that the name of a file or of a folder above it states; 0 for none."""
-    for part in reversed((folder.resolve().name, *name.parts)):
-        if found := re.search(r"iso[ _-]?(\d+)", part, re.IGNORECASE):
-            return float(found[1])
-    return 0.0
-
-
-def _black(config: DictConfig, scenes: Sequence[Scene]) -> float | None:
-    """Return the level of black of one ISO: as given, else the mean of its dark frames."""
-    darks = [file for scene in scenes if scene.is_dark for file in scene.files]
-    if config.black is not None or not darks:
-        return None if config.black is None else float(config.black)
-    levels = []
-    for file in darks:
-        planes = read_sensor(file, config.mosaic).planes
-        clipped = clipped_below(planes) == planes.min()  # their mean lies above black
-        levels.append(np.median(planes) if clipped else planes.mean())
-    black = float(np.mean(levels))
-    echo(f"black is {black:.2f}, of the dark frames in {darks[0].parent}")
-    return black
-
-
-def _load(scene: Scene, config: DictConfig, black: float | None) -> Loaded:
-    frames = [read_sensor(file, config.mosaic) for file in scene.files]
-    clean = None if scene.reference is None else read_sensor(scene.reference, config.mosaic)
-    return Loaded(frames, clean, black, None if config.white is None else float(config.white))
 
 
 class Part(NamedTuple):
@@ -247,6 +162,12 @@ def _notes_on_fit(parts: Sequence[Part], fit: Fit) -> Iterator[str]:
         yield (
             f"{fit.moved:.0%} of the tiles do not lie on the line and are left out: something "
             "moved, or the values are not linear"
+        )
+    off = departure(_together([tiles for part in parts for tiles in part.tiles]), fit)
+    if off > DEPARTURE:
+        yield (
+            f"the variance departs from the line by up to {off:.2g} times: the values are not "
+            "linear, and training with this profile would mislead"
         )
     number = {len(part.tiles) for part in parts}
     unlike = any(part.developed or not part.correlations for part in parts)

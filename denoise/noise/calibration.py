@@ -138,6 +138,22 @@ def fit_line(tiles: Tiles, seed: int = 0) -> Fit:
     return Fit(shot, read, (low[0], high[0]), (low[1], high[1]), count, float((weight == 0).mean()))
 
 
+def departure(tiles: Tiles, fit: Fit) -> float:
+    """Return how many times the variance is off the line where it is farthest, 1 for a sensor.
+
+    Args:
+        tiles: That were fitted.
+        fit: Of them.
+    """
+    expected = np.maximum(fit.shot * tiles.signal + fit.read, 1e-30)
+    used = tiles.room > MARGIN * np.sqrt(expected)
+    order = np.argsort(tiles.signal[used])
+    parts = np.array_split(order, max(1, min(GROUPS // 2, len(order) // MIN_TILES)))
+    # By medians, so that what moves does not count.
+    ratios = [np.median((tiles.variance[used] / expected[used])[part]) for part in parts]
+    return float(max(max(ratio, 1 / max(ratio, 1e-30)) for ratio in ratios))
+
+
 def stabilise(signal: np.ndarray, shot: float, read: float) -> np.ndarray:
     """Return values whose noise has variance 1, by the generalised Anscombe transform.
 

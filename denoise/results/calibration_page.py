@@ -76,7 +76,7 @@ def _described(one: Measured) -> dict[str, Any]:
         "notes": one.notes,
         "charts": list(charts(one)),
         "correlations": [
-            [(f"{v:+.2f}", abs(v) > WHITE_NOISE) for v in row] for row in one.correlations
+            [(f"{v:+.2f}", WHITE_NOISE < abs(v) < 1) for v in row] for row in one.correlations
         ]
         if known
         else [],

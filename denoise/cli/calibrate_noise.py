@@ -145,7 +145,10 @@ def _together(parts: Sequence[Tiles]) -> Tiles:
 def _notes_on_values(parts: Sequence[Part], table: np.ndarray) -> Iterator[str]:
     """Yield what the user should know of the files, a sentence each."""
     if table.size == 1:
-        yield "from one image: approximate, two frames of one scene tell more"
+        yield (
+            "from one image: approximate; texture raises shot noise, and read noise is hardly "
+            "known: take two frames of one scene"
+        )
     elif not is_white(table):
         yield (
             f"the noise is not white (correlation {largest_correlation(table):.2f} with a pixel "

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from denoise.noise.calibration import Tiles, stabilise
+from denoise.noise.calibration import MARGIN, Tiles, stabilise
 from denoise.noise.profile import Level, fit_isos
 from denoise.noise.temporal import WHITE_NOISE, TemporalNoise
 from denoise.results.html import TEMPLATES, Chart, chart, render
@@ -94,7 +94,9 @@ def charts(one: Measured) -> list[Chart]:
     def line(signal: np.ndarray) -> np.ndarray:
         return np.maximum(level.shot * signal + level.read, 0)
 
-    inside = tiles.room > 4 * np.sqrt(line(tiles.signal))
+    inside = tiles.room > MARGIN * np.sqrt(line(tiles.signal))
+    if not inside.any():
+        return []
     real = _binned(tiles.signal[inside], tiles.variance[inside])
     fitted = [(x, level.shot * x + level.read) for x, _ in real]
     found = [

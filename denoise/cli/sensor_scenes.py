@@ -29,6 +29,7 @@ class Scene(NamedTuple):
 class Loaded(NamedTuple):
     """A scene's frames as stored, and the values of black and white in each."""
 
+    name: str
     frames: list[SensorFrame]
     reference: SensorFrame | None
     black: float | None
@@ -47,7 +48,7 @@ class Loaded(NamedTuple):
         if not low < high:
             raise ValueError(f"black={low:g} and white={high:g}: black lies below white")
         if channel >= frame.planes.shape[2]:
-            raise ValueError("the pictures of a scene differ in their channels: leave one sort out")
+            raise ValueError(f"{self.name}: the pictures of a scene differ in their channels")
         return (frame.planes[..., channel].astype(np.float64) - low) / (high - low)
 
 
@@ -118,4 +119,4 @@ def load(scene: Scene, mosaic: str | None, black: float | None, white: float | N
     """
     frames = [read_sensor(file, mosaic) for file in scene.files]
     clean = None if scene.reference is None else read_sensor(scene.reference, mosaic)
-    return Loaded(frames, clean, black, white)
+    return Loaded(str(scene.files[0].parent), frames, clean, black, white)

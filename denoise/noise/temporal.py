@@ -16,6 +16,7 @@ AT_FLOOR = 1e-3  # share of pixels of the least value from which they are clippe
 OUTLIER = 4.5  # deviations of Gaussian noise that are not noise any more
 GROUPS = 16  # of tiles by their signal
 STEPS = 5  # of weighing anew
+MOST_PIXELS = 2**19  # that tell how bright a frame is
 TINY = 1e-30
 CHANCE = 6.0  # deviations of the estimate from which row noise is no chance
 LAGS = 4  # pixels
@@ -68,13 +69,14 @@ def temporal_noise(
     weight = ((signal < NEAR_WHITE) & (signal > lowest)) / expected
     for frame in noise:
         frame -= _drift(signal, frame, weight)
-    rows, chance = _row_means(noise, weight)
+    means = [_row_means(frame, weight) for frame in noise]
+    rows, chance = (np.stack(column) for column in zip(*means, strict=True))
     row = _row_deviation(rows, chance) * np.sqrt(len(frames) / degrees)
     lost = 0.0  # to the means of rows, exactly so for weights of inverse variance
     if row:
         noise -= rows[..., None]
         lost = chance.sum(0)[:, None]
-    variance = ((noise**2).sum(0) + lost) / degrees
+    variance = (np.einsum("nij,nij->ij", noise, noise) + lost) / degrees
     behind = float(len(frames)) if reference is None else float("inf")
     return TemporalNoise(signal, noise, variance, behind, lowest, row)
 
@@ -155,7 +157,8 @@ def _drift(signal: np.ndarray, noise: np.ndarray, weight: np.ndarray) -> np.ndar
     used = weight > 0
     if not used.any():
         return np.zeros_like(signal)
-    x, y, w = signal[used], noise[used], weight[used]
+    step = -(-int(used.sum()) // MOST_PIXELS)
+    x, y, w = (values[used][::step] for values in (signal, noise, weight))
     slope, offset = 0.0, float(np.median(y))
     for _ in range(STEPS):
         off = (y - slope * x - offset) * np.sqrt(w)
@@ -169,12 +172,12 @@ def _drift(signal: np.ndarray, noise: np.ndarray, weight: np.ndarray) -> np.ndar
 
 
 def _row_means(noise: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean of each row and its variance by chance, (N, H) each, without what moves."""
-    rows = np.median(noise, 2)
+    """Return the mean of each row and its variance by chance, (H,) each, without what moves."""
+    rows = np.median(noise, 1)
     for _ in range(STEPS):
         near = weight * (np.abs(noise - rows[..., None]) * np.sqrt(weight) <= OUTLIER)
-        total = near.sum(2)
-        rows = np.where(total > 0, (near * noise).sum(2) / np.maximum(total, TINY), 0.0)
+        total = near.sum(1)
+        rows = np.where(total > 0, (near * noise).sum(1) / np.maximum(total, TINY), 0.0)
     return rows, np.where(total > 0, 1 / np.maximum(total, TINY), 0.0)
 
 

@@ -107,7 +107,7 @@ def _measure(scene: Scene, loaded: Loaded) -> Part:
             part.tiles.append(tiles_of_image(frames[0]))
             continue
         noise = temporal_noise(frames, clean)
-        part.tiles.append(tiles_of_scene(noise))
+        part.tiles.append(tiles_of_scene(noise, dark=scene.is_dark))
         part.rows.append(noise.row)
         part.correlations.append(correlation(noise))
         if part.example is None and not scene.is_dark:

@@ -38,12 +38,14 @@ class Tiles(NamedTuple):
         variance: Of the noise.
         room: Distance of its darkest and its brightest pixel from where values are clipped.
         samples: Number of values.
+        shared: Variance of the signal by noise of whole rows.
     """
 
     signal: np.ndarray
     variance: np.ndarray
     room: np.ndarray
     samples: np.ndarray
+    shared: np.ndarray
 
 
 class Fit(NamedTuple):
@@ -66,18 +68,23 @@ class Fit(NamedTuple):
     moved: float
 
 
-def tiles_of_scene(scene: TemporalNoise) -> Tiles:
+def tiles_of_scene(scene: TemporalNoise, *, dark: bool = False) -> Tiles:
     """Measure tiles by the variance over time, which no texture and no fixed pattern enters.
 
     The averages over a tile lie on the same line as its pixels, whatever it shows.
 
     Args:
         scene: Noise of its frames.
+        dark: Whether the lens was covered: then the signal is 0, whatever rows and shading add.
     """
     # By the mean, which the variance does not depend on: single values would choose quiet tiles.
     room = tiled(np.minimum(NEAR_WHITE - scene.signal, scene.signal - scene.lowest)).min((1, 3))
     samples = np.full(room.shape, TILE**2 * scene.frames)
-    columns = tile_means(scene.signal), tile_means(scene.variance), room, samples
+    shared = np.full(room.shape, scene.row**2 / (TILE * scene.frames))
+    signal = tile_means(scene.signal)
+    if dark:
+        signal, samples, shared = 0 * signal, np.full(room.shape, np.inf), 0 * shared
+    columns = signal, tile_means(scene.variance), room, samples, shared
     return Tiles(*(column.ravel() for column in columns))
 
 
@@ -101,7 +108,8 @@ def tiles_of_image(image: np.ndarray) -> Tiles:
     measured = [(signal[b].mean(), np.quantile(variance[b], FLAT_SHARE) / expected) for b in bins]
     signal, variance = (np.array(column) for column in zip(*measured, strict=True))
     room = np.minimum(NEAR_WHITE - signal, signal - clipped_below(image))
-    return Tiles(signal, variance, room, np.full(len(signal), TILE**2 * MIN_TILES))
+    samples = np.full(len(signal), TILE**2 * MIN_TILES)
+    return Tiles(signal, variance, room, samples, np.zeros(len(signal)))
 
 
 def fit_line(tiles: Tiles, seed: int = 0) -> Fit:
@@ -178,7 +186,7 @@ def _line(tiles: Tiles) -> tuple[float, float, np.ndarray]:
     spread, weight = np.empty_like(tiles.signal), np.ones_like(tiles.signal)
     for step in range(ITERATIONS):
         # Within its deviation a signal would weigh a tile the more, the lower noise moved it.
-        signal = np.maximum(tiles.signal, 3 * np.sqrt(offset / tiles.samples))
+        signal = np.maximum(tiles.signal, 3 * np.sqrt(offset / tiles.samples + tiles.shared))
         expected = np.maximum(slope * signal + offset, floor)
         deviation = tiles.variance / expected - 1
         for group in groups:  # dark tiles of few photons spread further than bright ones
@@ -195,11 +203,11 @@ def _line(tiles: Tiles) -> tuple[float, float, np.ndarray]:
 def _solve(tiles: Tiles, weight: np.ndarray, read: float) -> tuple[float, float]:
     """Return slope and offset by weighted least squares.
 
-    The mean of a tile has the read noise of its values, which would flatten the line; what photons
-    add to it moves a tile along the line.
+    The mean of a tile has the read noise of its values and the noise of its rows, which would
+    flatten the line; what photons add to it moves a tile along the line.
     """
     signal, variance = tiles.signal, tiles.variance
-    squares = float((weight * (signal**2 - read / tiles.samples)).sum())
+    squares = float((weight * (signal**2 - read / tiles.samples - tiles.shared)).sum())
     first, total = float((weight * signal).sum()), float(weight.sum())
     products, sums = float((weight * signal * variance).sum()), float((weight * variance).sum())
     determinant = squares * total - first**2

@@ -17,8 +17,14 @@ from denoise.noise.calibration import (
 from denoise.noise.temporal import temporal_noise
 
 
-def tiles_of_frames(frames):
-    return tiles_of_scene(temporal_noise(frames))
+def tiles_of_frames(frames, *, dark=False):
+    return tiles_of_scene(temporal_noise(frames), dark=dark)
+
+
+def with_darks(shot, read, *, row=0.0):
+    lit = tiles_of_frames(expose(shot, read, row=row))
+    frames = expose(shot, read, 4, row=row, scene=np.zeros((256, 256)), seed=9)
+    return Tiles(*map(np.concatenate, zip(lit, tiles_of_frames(frames, dark=True), strict=True)))
 
 
 @pytest.mark.parametrize(("shot", "read"), SENSORS)
@@ -33,13 +39,19 @@ def test_frames_tell_gain_and_read_noise(shot, read, number, moves):
     assert fit.shot_interval[0] < fit.shot < fit.shot_interval[1]
 
 
-def test_darks_tell_read_noise_within_five_percent():
-    for shot, read in SENSORS:
-        lit = tiles_of_frames(expose(shot, read))
-        dark = tiles_of_frames(expose(shot, read, scene=np.zeros((256, 256)), number=4))
-        fit = fit_line(Tiles(*map(np.concatenate, zip(lit, dark, strict=True))))
-        assert fit.shot == pytest.approx(shot, rel=0.02)
-        assert fit.read == pytest.approx(read + QUANTISATION, rel=0.05)
+@pytest.mark.parametrize(("shot", "read"), SENSORS)
+def test_darks_tell_read_noise_within_five_percent(shot, read):
+    fit = fit_line(with_darks(shot, read))
+    assert fit.shot == pytest.approx(shot, rel=0.02)
+    assert fit.read == pytest.approx(read + QUANTISATION, rel=0.05)
+
+
+@pytest.mark.parametrize(("shot", "read"), SENSORS)
+@pytest.mark.parametrize("times", [1, 3])
+def test_row_noise_moves_neither_gain_nor_read_noise(shot, read, times):
+    fit = fit_line(with_darks(shot, read, row=times * np.sqrt(read)))
+    assert fit.shot == pytest.approx(shot, rel=0.02 if times == 1 else 0.04)
+    assert fit.read == pytest.approx(read + QUANTISATION, rel=0.05)
 
 
 def test_intervals_hold_the_true_gain():
@@ -73,7 +85,7 @@ def test_departure_tells_a_curve_from_a_line():
         assert 1 <= departure(tiles, fit_line(tiles)) < 1.1
     signal = np.linspace(0.05, 0.9, 4000)
     bend = 1e-4 + 1e-3 * np.exp(-(((signal - 0.7) / 0.15) ** 2))
-    curve = Tiles(signal, bend, np.ones(4000), np.full(4000, 128))
+    curve = Tiles(signal, bend, np.ones(4000), np.full(4000, 128), np.zeros(4000))
     assert departure(curve, fit_line(curve)) > 1.3
 
 
@@ -96,7 +108,7 @@ def test_stabilised_variance_is_one(shot, read):
 
 def test_a_negative_offset_is_zero():
     signal = np.linspace(0.1, 0.9, 200)
-    fit = fit_line(Tiles(signal, 1e-3 * signal - 5e-6, *np.ones((2, 200))))
+    fit = fit_line(Tiles(signal, 1e-3 * signal - 5e-6, *np.ones((2, 200)), np.zeros(200)))
     assert fit.read == 0
     assert fit.shot == pytest.approx(1e-3, rel=0.05)
 
@@ -106,4 +118,4 @@ def test_what_is_no_sensor_is_refused():
         fit_line(tiles_of_frames([np.ones((64, 64)), np.ones((64, 64))]))
     signal = np.linspace(0.1, 0.9, 200)
     with pytest.raises(ValueError, match="does not grow with the signal"):
-        fit_line(Tiles(signal, 1e-3 - 1e-3 * signal, *np.ones((2, 200))))
+        fit_line(Tiles(signal, 1e-3 - 1e-3 * signal, *np.ones((2, 200)), np.zeros(200)))

@@ -13,7 +13,7 @@ def measured():
     scene = np.linspace(0.05, 0.85, 128 * 128).reshape(128, 128)
     frames = [scene + np.sqrt(1e-3 * scene + 1e-5) * rng.standard_normal(scene.shape) for _ in "ab"]
     signal = np.linspace(0.05, 0.85, 256)
-    tiles = Tiles(signal, 1e-3 * signal + 1e-5, np.ones(256), np.full(256, 128))
+    tiles = Tiles(signal, 1e-3 * signal + 1e-5, np.ones(256), np.full(256, 128), np.zeros(256))
     level = Level(200, 1e-3, 1e-5, 0.0, (9e-4, 1.1e-3), (8e-6, 1.2e-5), 256)
     correlations = np.eye(5)
     correlations[0, 1] = -0.2

@@ -32,7 +32,7 @@ from denoise.noise.temporal import (
 from denoise.results.calibration_page import Measured, write_page
 from denoise.results.tables import echo, markdown
 
-MOVED = 0.1  # share of tiles off the line from which the user is told
+MOVED = 0.03  # share of tiles off the line from which the user is told: of still scenes 0.001
 UNEQUAL = 1.1  # ratio of gains of two planes, likewise
 DEPARTURE = 1.3  # of the variance from the line, likewise
 UNLIKE_DNG = 1.25  # ratio of the noise at mid-grey, likewise

@@ -106,6 +106,15 @@ def test_pictures_with_a_reference(command, tmp_path, capfd):
     assert shlex.split(line)[-1] == "noise.profile=my, camera.json"
 
 
+def test_motion_is_told(command, tmp_path, capfd):
+    moved = SCENE.copy()
+    moved[:, :100] = np.roll(SCENE, 25, 0)[:, :100]
+    for seed, scene in enumerate((SCENE, moved)):
+        save(tmp_path / f"frames/{seed}.tif", 1e-3, 1e-5, seed, scene)
+    command("calibrate_noise", "frames=frames", f"black={BLACK}", f"white={WHITE}")
+    assert "do not lie on the line and are left out: something moved" in capfd.readouterr().out
+
+
 @pytest.mark.parametrize("balance", [1, 2])
 def test_white_balance_is_told(command, tmp_path, capfd, balance):
     rng = np.random.default_rng(0)

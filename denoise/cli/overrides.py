@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 from hydra.core.override_parser.types import Quote, QuotedString
 
-PATH_OPTIONS = {"checkpoint", "clean", "init", "input", "noisy", "out", "output", "path", "resume"}
+PATH_OPTIONS = {
+    "checkpoint", "clean", "frames", "init", "input", "noisy", "out", "output", "path", "profile",
+    "reference", "resume",
+}  # fmt: skip
 WITH_VALUE = {
     "-c", "--cfg", "-p", "--package", "-cp", "--config-path", "-cn", "--config-name",
     "-cd", "--config-dir", "--experimental-rerun",

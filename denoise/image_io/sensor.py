@@ -59,8 +59,10 @@ def _read_raw(path: Path) -> SensorFrame:
     with wrap_errors(path, "give a whole raw file"), rawpy.imread(str(path)) as raw:
         blacks = raw.black_level_per_channel
         stored = raw.raw_image_visible.copy()
+        # Linear DNGs and small raws hold all colours at each pixel.
+        planes = stored[..., :3] if stored.ndim == 3 else _unpack(path, stored[..., None])
         return SensorFrame(
-            _unpack(path, stored[..., None]), float(np.mean(blacks)), float(raw.white_level),
+            planes, float(np.mean(blacks)), float(raw.white_level),
             developed=False,
         )  # fmt: skip
 

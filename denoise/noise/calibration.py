@@ -5,24 +5,28 @@ shot * signal + read (Foi et al. 2008, "Practical Poissonian-Gaussian noise mode
 single-image raw-data", IEEE TIP 17).
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import chi2
 
-TILE = 8  # side in pixels
-NEAR_WHITE = 0.98  # values above it may be clipped
-AT_FLOOR = 1e-3  # share of pixels of the least value from which they are clipped there
+from denoise.noise.temporal import (
+    GROUPS,
+    NEAR_WHITE,
+    OUTLIER,
+    TILE,
+    TO_SIGMA,
+    TemporalNoise,
+    clipped_below,
+    tile_means,
+    tiled,
+)
+
 MARGIN = 4.0  # standard deviations between the signal and where values are clipped
-OUTLIER = 4.5
-GROUPS = 16  # of tiles by their signal
 BIWEIGHT = 6.0  # deviations from which a tile counts for nothing: it holds motion
 ITERATIONS = 20
 RESAMPLES = 200
 FLAT_SHARE = 0.2  # of the tiles of one image that are taken to hold no texture
-LAGS = 4  # pixels
-WHITE_NOISE = 0.05  # correlation of neighbours up to which noise counts as white
 MIN_TILES = 50
 
 
@@ -34,44 +38,53 @@ class Tiles(NamedTuple):
         variance: Of the noise.
         room: Distance of its darkest and its brightest pixel from where values are clipped.
         samples: Number of values.
+        shared: Variance of the signal by noise of whole rows.
     """
 
     signal: np.ndarray
     variance: np.ndarray
     room: np.ndarray
     samples: np.ndarray
+    shared: np.ndarray
 
 
 class Fit(NamedTuple):
-    """A line of variance over signal with its 95 % intervals, from tiles."""
+    """A line of variance over signal with its 95 % intervals.
+
+    Args:
+        shot: Slope.
+        read: Offset.
+        shot_interval: By resampling of tiles.
+        read_interval: Likewise.
+        tiles: Number of them.
+        moved: Share of tiles off the line, which the fit leaves out.
+    """
 
     shot: float
     read: float
     shot_interval: tuple[float, float]
     read_interval: tuple[float, float]
     tiles: int
+    moved: float
 
 
-def tiles_of_frames(frames: Sequence[np.ndarray]) -> Tiles:
+def tiles_of_scene(scene: TemporalNoise, *, dark: bool = False) -> Tiles:
     """Measure tiles by the variance over time, which no texture and no fixed pattern enters.
 
     The averages over a tile lie on the same line as its pixels, whatever it shows.
 
     Args:
-        frames: Two or more of one scene, (H, W) each.
-
-    Raises:
-        ValueError: If there are fewer than two, or they differ in size.
+        scene: Noise of its frames.
+        dark: Whether the lens was covered: then the signal is 0, whatever rows and shading add.
     """
-    if len(frames) < 2 or len({frame.shape for frame in frames}) > 1:
-        shapes = sorted({frame.shape for frame in frames})
-        raise ValueError(f"{len(frames)} frames of shapes {shapes}: two of one size are needed")
-    stack = np.stack(frames).astype(np.float64)
-    mean, variance = stack.mean(0), stack.var(0, ddof=1)
     # By the mean, which the variance does not depend on: single values would choose quiet tiles.
-    room = _tiled(np.minimum(NEAR_WHITE - mean, mean - _floor(stack)), TILE).min((1, 3))
-    samples = np.full(room.shape, TILE**2 * len(frames))
-    columns = _tile_means(mean), _tile_means(variance), room, samples
+    room = tiled(np.minimum(NEAR_WHITE - scene.signal, scene.signal - scene.lowest)).min((1, 3))
+    samples = np.full(room.shape, TILE**2 * scene.frames)
+    shared = np.full(room.shape, scene.row**2 / (TILE * scene.frames))
+    signal = tile_means(scene.signal)
+    if dark:
+        signal, samples, shared = 0 * signal, np.full(room.shape, np.inf), 0 * shared
+    columns = signal, tile_means(scene.variance), room, samples, shared
     return Tiles(*(column.ravel() for column in columns))
 
 
@@ -84,7 +97,7 @@ def tiles_of_image(image: np.ndarray) -> Tiles:
     image = image.astype(np.float64)
     detail = (image[:-1, :-1] - image[1:, :-1] - image[:-1, 1:] + image[1:, 1:])[::2, ::2] / 2
     side = TILE // 2
-    variance, signal = _tile_means(detail**2, side), _tile_means(image)
+    variance, signal = tile_means(detail**2, side), tile_means(image)
     rows, columns = (min(v, s) for v, s in zip(variance.shape, signal.shape, strict=True))
     usable = (signal[:rows, :columns] < NEAR_WHITE) & (variance[:rows, :columns] > 0)
     signal, variance = signal[:rows, :columns][usable], variance[:rows, :columns][usable]
@@ -94,50 +107,9 @@ def tiles_of_image(image: np.ndarray) -> Tiles:
     bins = np.array_split(order, max(1, min(64, len(order) // MIN_TILES)))
     measured = [(signal[b].mean(), np.quantile(variance[b], FLAT_SHARE) / expected) for b in bins]
     signal, variance = (np.array(column) for column in zip(*measured, strict=True))
-    room = np.minimum(NEAR_WHITE - signal, signal - _floor(image))
-    return Tiles(signal, variance, room, np.full(len(signal), TILE**2 * MIN_TILES))
-
-
-def row_deviation(frames: Sequence[np.ndarray]) -> float:
-    """Return the standard deviation of what all pixels of a row share; 0 where it may be chance.
-
-    Args:
-        frames: Two or more of one scene, (H, W) each.
-    """
-    first, second = (frame.astype(np.float64) for frame in frames[:2])
-    difference = (second - first) / np.sqrt(2)
-    H, W = first.shape
-    chance = difference.var(1, ddof=1).mean() / W
-    shared = difference.mean(1).var(ddof=1) - chance
-    return float(np.sqrt(shared)) if shared > MARGIN * chance * np.sqrt(2 / H) else 0.0
-
-
-def correlation(frames: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the correlation of the noise with that of pixels up to 4 to the right and below.
-
-    Args:
-        frames: Two or more of one scene, (H, W) each.
-
-    Returns:
-        (5, 5), by rows and columns; 1 at the first.
-    """
-    noise = frames[1].astype(np.float64) - frames[0]
-    noise -= noise.mean()
-    power = (noise**2).mean()
-    H, W = noise.shape
-    return np.array([
-        [
-            (noise[: H - i, : W - j] * noise[i:, j:]).mean() / power if power else 0.0
-            for j in range(LAGS + 1)
-        ]
-        for i in range(LAGS + 1)
-    ])  # fmt: skip
-
-
-def is_white(correlations: np.ndarray) -> bool:
-    """Return whether noise of such correlations is independent from pixel to pixel."""
-    others = np.abs(correlations).ravel()[1:]
-    return bool(others.max() <= WHITE_NOISE)
+    room = np.minimum(NEAR_WHITE - signal, signal - clipped_below(image))
+    samples = np.full(len(signal), TILE**2 * MIN_TILES)
+    return Tiles(signal, variance, room, samples, np.zeros(len(signal)))
 
 
 def fit_line(tiles: Tiles, seed: int = 0) -> Fit:
@@ -171,7 +143,23 @@ def fit_line(tiles: Tiles, seed: int = 0) -> Fit:
     draws = (rng.integers(count, size=count) for _ in range(RESAMPLES))
     lines = np.array([_solve(Tiles(*(c[d] for c in tiles)), weight[d], read) for d in draws])
     low, high = np.quantile(lines, (0.025, 0.975), axis=0).tolist()
-    return Fit(shot, read, (low[0], high[0]), (low[1], high[1]), count)
+    return Fit(shot, read, (low[0], high[0]), (low[1], high[1]), count, float((weight == 0).mean()))
+
+
+def departure(tiles: Tiles, fit: Fit) -> float:
+    """Return how many times the variance is off the line where it is farthest, 1 for a sensor.
+
+    Args:
+        tiles: That were fitted.
+        fit: Of them.
+    """
+    expected = np.maximum(fit.shot * tiles.signal + fit.read, 1e-30)
+    used = tiles.room > MARGIN * np.sqrt(expected)
+    order = np.argsort(tiles.signal[used])
+    parts = np.array_split(order, max(1, min(GROUPS // 2, len(order) // MIN_TILES)))
+    # By medians, so that what moves does not count.
+    ratios = [np.median((tiles.variance[used] / expected[used])[part]) for part in parts]
+    return float(max(max(ratio, 1 / max(ratio, 1e-30)) for ratio in ratios))
 
 
 def stabilise(signal: np.ndarray, shot: float, read: float) -> np.ndarray:
@@ -189,22 +177,6 @@ def stabilise(signal: np.ndarray, shot: float, read: float) -> np.ndarray:
     return 2 / shot * np.sqrt(np.maximum(inside, 0))
 
 
-def _floor(values: np.ndarray) -> float:
-    """Return the value below which a sensor clips; minus infinity where its black is above zero."""
-    lowest = values.min()
-    return float(lowest) if (values == lowest).mean() > AT_FLOOR else float("-inf")
-
-
-def _tiled(pixels: np.ndarray, side: int) -> np.ndarray:
-    """Return (rows, side, columns, side) of whole tiles."""
-    rows, columns = (length // side for length in pixels.shape)
-    return pixels[: rows * side, : columns * side].reshape(rows, side, columns, side)
-
-
-def _tile_means(pixels: np.ndarray, side: int = TILE) -> np.ndarray:
-    return _tiled(pixels, side).mean((1, 3))
-
-
 def _line(tiles: Tiles) -> tuple[float, float, np.ndarray]:
     """Return slope, offset and weights by least squares, robust against tiles that moved."""
     slope, offset = 0.0, max(float(np.median(tiles.variance)), 1e-30)
@@ -214,12 +186,12 @@ def _line(tiles: Tiles) -> tuple[float, float, np.ndarray]:
     spread, weight = np.empty_like(tiles.signal), np.ones_like(tiles.signal)
     for step in range(ITERATIONS):
         # Within its deviation a signal would weigh a tile the more, the lower noise moved it.
-        signal = np.maximum(tiles.signal, 3 * np.sqrt(offset / tiles.samples))
+        signal = np.maximum(tiles.signal, 3 * np.sqrt(offset / tiles.samples + tiles.shared))
         expected = np.maximum(slope * signal + offset, floor)
         deviation = tiles.variance / expected - 1
         for group in groups:  # dark tiles of few photons spread further than bright ones
             part = deviation[group]
-            spread[group] = 1.4826 * np.median(np.abs(part - np.median(part))) or 1.0
+            spread[group] = TO_SIGMA * np.median(np.abs(part - np.median(part))) or 1.0
         # Smooth while it converges; then whole tiles, since variances spread further upwards.
         near = np.maximum(1 - (deviation / (BIWEIGHT * spread)) ** 2, 0) ** 2
         near = near if step < ITERATIONS - 3 else np.abs(deviation) < OUTLIER * spread
@@ -231,11 +203,11 @@ def _line(tiles: Tiles) -> tuple[float, float, np.ndarray]:
 def _solve(tiles: Tiles, weight: np.ndarray, read: float) -> tuple[float, float]:
     """Return slope and offset by weighted least squares.
 
-    The mean of a tile has the read noise of its values, which would flatten the line; what photons
-    add to it moves a tile along the line.
+    The mean of a tile has the read noise of its values and the noise of its rows, which would
+    flatten the line; what photons add to it moves a tile along the line.
     """
     signal, variance = tiles.signal, tiles.variance
-    squares = float((weight * (signal**2 - read / tiles.samples)).sum())
+    squares = float((weight * (signal**2 - read / tiles.samples - tiles.shared)).sum())
     first, total = float((weight * signal).sum()), float(weight.sum())
     products, sums = float((weight * signal * variance).sum()), float((weight * variance).sum())
     determinant = squares * total - first**2

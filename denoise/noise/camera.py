@@ -144,13 +144,19 @@ def _draw_between(
     levels: Sequence[Level], like: Tensor, generator: Generator | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Draw shot, read and row noise between the levels of a profile, on logarithmic scales."""
-    known = [np.log([max(level[i], 1e-12) for level in levels]) for i in (1, 2, 3)]
+    shots, reads, rows = (np.array([level[i] for level in levels]) for i in (1, 2, 3))
     shares = uniform((len(like),), like, generator).cpu().numpy()
-    drawn = known[0][0] + shares * (known[0][-1] - known[0][0])
-    values = [np.interp(drawn, known[0], one) for one in known]
-    shot, read, row = (like.new_tensor(one).exp()[:, None, None, None] for one in values)
-    vary = [VARIATION ** (2 * uniform(shot.shape, like, generator) - 1) for _ in range(2)]
-    return shot * vary[0], read * vary[1], row * vary[1].sqrt() * (row > 1e-11)
+    drawn = np.log(shots[0]) + shares * (np.log(shots[-1]) - np.log(shots[0]))
+
+    def between(known: np.ndarray) -> Tensor:
+        if known.all():
+            values = np.exp(np.interp(drawn, np.log(shots), np.log(known)))
+        else:  # what is zero has no logarithm
+            values = np.interp(drawn, np.log(shots), known)
+        return like.new_tensor(values)[:, None, None, None]
+
+    vary = [VARIATION ** (2 * uniform((len(like), 1, 1, 1), like, generator) - 1) for _ in range(2)]
+    return between(shots) * vary[0], between(reads) * vary[1], between(rows) * vary[1].sqrt()
 
 
 def mosaic(colours: Tensor) -> Tensor:

@@ -39,6 +39,8 @@ def test_raw_files_state_black_and_white(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "rawpy", types.SimpleNamespace(imread=lambda path: Raw()))
     frame = read_sensor(tmp_path / "a.nef", None)
     assert (frame.planes.shape, frame.black, frame.white) == ((4, 6, 4), 512, 16383)
+    monkeypatch.setattr(Raw, "raw_image_visible", noise(4, "u2", (8, 12)))
+    assert read_sensor(tmp_path / "a.nef", None).planes.shape == (8, 12, 3)
     monkeypatch.setitem(sys.modules, "rawpy", None)
     with pytest.raises(ImageError, match=r"a\.nef is a raw file: pip install 'denoise\[raw\]'"):
         read_sensor(tmp_path / "a.nef", None)

@@ -8,7 +8,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 
 PATH_OPTIONS = {
     "checkpoint", "clean", "frames", "init", "input", "noisy", "out", "output", "path", "profile",
-    "reference", "resume",
+    "resume",
 }  # fmt: skip
 WITH_VALUE = {
     "-c", "--cfg", "-p", "--package", "-cp", "--config-path", "-cn", "--config-name",

@@ -51,6 +51,20 @@ def forest(rows: pandas.DataFrame, region: float, control: str, path: Path) -> N
     _save(figure, path)
 
 
+def pareto_front(costs: Sequence[float], psnr: Sequence[float]) -> list[tuple[float, float]]:
+    """Return the points that no other beats in one and equals in the other, by rising cost.
+
+    Args:
+        costs: Of each point.
+        psnr: In dB, likewise.
+    """
+    front: list[tuple[float, float]] = []
+    for cost, value in sorted(zip(costs, psnr, strict=True), key=lambda one: (one[0], -one[1])):
+        if not front or value > front[-1][1]:
+            front.append((cost, value))
+    return front
+
+
 def quality_over_cost(arms: pandas.DataFrame, costs: Sequence[tuple[str, str]], path: Path) -> None:
     """Draw PSNR over each cost, with the front of the arms that no other beats in both.
 
@@ -63,11 +77,7 @@ def quality_over_cost(arms: pandas.DataFrame, costs: Sequence[tuple[str, str]], 
     figure, axes = pyplot.subplots(1, len(costs), figsize=(width, 6.5), layout="constrained")
     for axis, (column, label) in zip(np.atleast_1d(axes), costs, strict=True):
         known = arms.dropna(subset=[column, "psnr"]).sort_values([column, "psnr"])
-        best, front = -np.inf, []
-        for _, row in known.iterrows():
-            if row["psnr"] > best:
-                best = row["psnr"]
-                front.append((row[column], row["psnr"]))
+        front = pareto_front(known[column], known["psnr"])
         # Far below the others an arm would press them into a corner: it stands at the border.
         floor = known["psnr"].max() - max(0.5, 5 * (known["psnr"].max() - known["psnr"].median()))
         texts = []

@@ -52,3 +52,11 @@ def test_all_others_are_drawn(tables, tmp_path):
     figures.strata_map(found.strata, found.order, tmp_path / "strata.png")
     for name in ("cost", "curve", "rates", "ranks", "strata"):
         assert len(colours(tmp_path / f"{name}.png")) > 2, name
+
+
+def test_of_equal_costs_the_better_is_on_the_front():
+    assert figures.pareto_front([2, 1, 1, 3, 3], [30, 29, 28, 30, 31]) == [
+        (1, 29),
+        (2, 30),
+        (3, 31),
+    ]

@@ -36,7 +36,7 @@ class DenoisingModel:
     def __init__(self, net: nn.Module, config: dict[str, Any]) -> None:
         self.net, self.config = net, config
         self.channels: int = config["backbone"]["in_channels"]
-        self.needs_sigma: bool = config["backbone"]["sigma_map"]
+        self.needs_sigma = bool(config["backbone"]["sigma_map"])
         self.range = parse_range(config.get("range", "auto"))
 
     @torch.no_grad()
@@ -94,7 +94,8 @@ class DenoisingModel:
         inputs = to_model_channels(images, self.channels)
         level = None
         if self.needs_sigma:
-            level = model_sigma(images, sigma).repeat_interleave(len(inputs) // len(images))
+            level = model_sigma(images, sigma, self.net)
+            level = level.repeat_interleave(len(inputs) // len(images), 0)
         restored = to_image_channels(self.net(inputs, level), noisy.shape[1])
         restored = restored * (bounds.high - bounds.low) + bounds.low
         if limits:

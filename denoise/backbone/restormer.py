@@ -13,7 +13,7 @@ from denoise.layers.conv1x1 import Conv1x1
 from denoise.layers.named_seed import named_seed
 from denoise.layers.padding import pad_to_multiple
 from denoise.layers.patch_merging import PatchMerging
-from denoise.noise.synthetic import sigma_to_unit
+from denoise.noise.estimation import level_map
 from denoise.option_checks import check_choice, check_positive
 from denoise.properties import MixerFactory, takes_level
 from denoise.receptive_field import Compose, Downsampled, Radius, ReceptiveField, Union
@@ -104,7 +104,8 @@ class Restormer(nn.Module):
         num_heads: heads per level.
         num_refinement_blocks: blocks after the decoder.
         bias: whether the convolutions between the blocks have one.
-        sigma_map: whether `forward` takes sigma and feeds it in as one more channel.
+        sigma_map: whether `forward` takes sigma and feeds it in as one more channel; "signal":
+            it may depend on the pixel.
         downsample: pixel_unshuffle (the paper's) or patch_merging (Swin's).
         block_index: whether the decoder's blocks go on counting where the encoder's of their level
             stopped (continued) or anew (restarted): mechanisms shift or dilate by that number.
@@ -129,7 +130,7 @@ class Restormer(nn.Module):
         num_heads: Sequence[int],
         num_refinement_blocks: int,
         bias: bool = False,
-        sigma_map: bool = False,
+        sigma_map: bool | Literal["signal"] = False,
         downsample: Literal["pixel_unshuffle", "patch_merging"] = "pixel_unshuffle",
         block_index: Literal["continued", "restarted"] = "continued",
         checkpointing: bool = False,
@@ -137,6 +138,7 @@ class Restormer(nn.Module):
         super().__init__()
         check_choice(("pixel_unshuffle", "patch_merging"), downsample=downsample)
         check_choice(("continued", "restarted"), block_index=block_index)
+        check_choice(("False", "True", "signal"), sigma_map=str(sigma_map))
         check_positive(in_channels=in_channels, out_channels=out_channels, dim=dim)
         levels = len(num_blocks)
         mixers = [attention] * levels if callable(attention) else list(attention)
@@ -183,7 +185,7 @@ class Restormer(nn.Module):
                 return Conv1x1(2 * width, width, bias=bias) if level else nn.Identity()
 
         above = range(levels - 1)
-        self.embed = conv("embed", in_channels + sigma_map, dim)
+        self.embed = conv("embed", in_channels + bool(sigma_map), dim)
         self.encoder = nn.ModuleList(
             stage(f"encoder.{level}", level, widths[level], num_blocks[level])
             for level in range(levels)
@@ -204,7 +206,7 @@ class Restormer(nn.Module):
 
         Args:
             noisy: (B, in_channels, H, W) in [0, 1], of any size.
-            sigma: (B,) in grey levels; required with `sigma_map`, ignored otherwise.
+            sigma: as `level_map` takes it; required with `sigma_map`, ignored otherwise.
 
         Returns:
             (B, out_channels, H, W), not clamped.
@@ -216,9 +218,7 @@ class Restormer(nn.Module):
         if self.sigma_map:
             if sigma is None:
                 raise ValueError("this model takes a noise-level map: give sigma in grey levels")
-            # Not len(noisy): torch.export would fix the batch size.
-            unit = sigma_to_unit(sigma).to(noisy).view(-1, 1, 1, 1)
-            x = torch.cat([noisy, unit.expand(x.shape[0], 1, H, W)], dim=1)
+            x = torch.cat([noisy, level_map(sigma, noisy)], dim=1)
         x = pad_to_multiple(x, self.size_multiple).contiguous(memory_format=torch.channels_last)
 
         x = self.embed(x)

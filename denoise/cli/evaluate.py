@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -18,7 +17,7 @@ from denoise.evaluation.complexity import model_complexity
 from denoise.evaluation.evaluate import Observer, evaluate
 from denoise.evaluation.protocols import follow
 from denoise.inference.memory import memory_budget, parse_memory
-from denoise.inference.restorer import Restorer, restore_tensor
+from denoise.inference.restorer import Restorer, TensorRestorer
 from denoise.malloc import tune_malloc
 from denoise.metrics import WINDOW
 from denoise.noise.synthetic import Gaussian
@@ -94,7 +93,7 @@ def _within(
             f"{needed / 2**20:.0f} MiB beside the program: give "
             f"{(needed - left) // 2**20 + 256} MiB more"
         )
-    return partial(restore_tensor, Restorer(net, channels, memory=left - needed))
+    return TensorRestorer(Restorer(net, channels, memory=left - needed))
 
 
 if __name__ == "__main__":

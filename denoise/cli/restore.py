@@ -31,7 +31,7 @@ def main(config: DictConfig) -> None:
     tune_malloc(large=False)  # memory is limited here, and malloc would keep fragments
     batch = pair_paths(str(config.input), Path(config.output), overwrite=config.overwrite)
     restorer, trained = load_restorer(config)
-    takes_sigma = trained["backbone"]["sigma_map"]
+    takes_sigma = bool(trained["backbone"]["sigma_map"])
     declared = trained.get("range", "auto") if config.range is None else config.range
     value_range = parse_range(declared)
     options = {name: config[name] for name in ("sigma", "strength", "ensemble", "tiles")}

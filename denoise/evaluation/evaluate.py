@@ -81,7 +81,7 @@ def evaluate(
     """
 
     def restore(noisy: Tensor, sigma: float | None) -> Tensor:
-        return model(noisy, model_sigma(noisy, sigma)).float()
+        return model(noisy, model_sigma(noisy, sigma, model)).float()
 
     methods = [*baselines.items(), (METHOD, restore)]
     images = WholeImages(sets, crop)

@@ -90,7 +90,7 @@ def trace(net: Restormer, channels: int) -> ExportedProgram:
 
 def model_spec(net: Restormer, channels: int, out_channels: int, smallest: int) -> ModelSpec:
     """Return the spec of a net whose program takes images of `smallest` pixels or more."""
-    return ModelSpec(channels, out_channels, net.sigma_map, tile_constraints(net, smallest))
+    return ModelSpec(channels, out_channels, bool(net.sigma_map), tile_constraints(net, smallest))
 
 
 @torch.no_grad()

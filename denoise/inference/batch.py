@@ -16,7 +16,7 @@ from denoise.image_io.photo import Photo
 from denoise.image_io.stacks import to_images, with_images
 from denoise.image_io.value_range import Bounds, ValueRange, bounds_of, to_fraction, unused_bits
 from denoise.inference.restorer import Restorer, format_report
-from denoise.noise.estimation import central_window, model_sigma
+from denoise.noise.estimation import central_window, level_map, model_sigma
 
 SMOOTHED = (
     "JPEG smooths the finest noise, by which it is estimated: where noise stays, give sigma, from 5"
@@ -121,11 +121,11 @@ def restore_photo(
         if value_range == "auto":
             lines += [unused_bits(image)] * bool(unused_bits(image))
         bounds = bounds_of(image, value_range)
-        level = sigma
+        level: float | torch.Tensor | None = sigma
         if takes_sigma:
-            level = model_sigma(_central_part(image, bounds), sigma).item()
+            level = model_sigma(_central_part(image, bounds), sigma, restorer.net)
             if sigma is None:
-                lines.append(f"noise estimated at sigma {level:.1f}")
+                lines.append(_estimate(level))
                 if photo.lossy:
                     lines.append(SMOOTHED)
         clean, report = restorer(image, level, advance, bounds)
@@ -133,6 +133,13 @@ def restore_photo(
         lines += [format_report(report), *report.warnings]
     clean_photo, left_out = with_images(photo, restored)
     return clean_photo, list(dict.fromkeys([*lines, *left_out]))
+
+
+def _estimate(level: torch.Tensor) -> str:
+    ends = level_map(level, torch.tensor([0.0, 1.0]).view(1, 1, 1, 2).to(level)).flatten() * 255
+    black, white = ends.tolist()
+    alike = f"{black:.1f}" if level.ndim == 1 else f"{black:.1f} in black, {white:.1f} in white"
+    return f"noise estimated at sigma {alike}"
 
 
 def _central_part(image: np.ndarray, bounds: Bounds) -> torch.Tensor:

@@ -1,7 +1,6 @@
 """Restore the pixels of a photograph of any size and depth within a given amount of memory."""
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from denoise.inference.tiling import (
     seam_energy,
     tile_constraints,
 )
+from denoise.noise.estimation import model_sigma
 from denoise.option_checks import check_choice
 
 RSS_FACTOR = 1.5  # resident memory over that of tensors: freed memory is fragmented
@@ -106,7 +106,7 @@ class Restorer:
     def __call__(
         self,
         pixels: np.ndarray,
-        sigma: float | None,
+        sigma: float | Tensor | None,
         advance: Callable[[int], Any] = int,
         bounds: Bounds | None = None,
     ) -> tuple[np.ndarray, Report]:
@@ -114,7 +114,7 @@ class Restorer:
 
         Args:
             pixels: (H, W, C) of uint8, uint16 or float32.
-            sigma: in grey levels, for nets that take it.
+            sigma: in grey levels, for nets that take it; or as `model_sigma` returns it, (1, ...).
             advance: called with the number of pixels of every tile that is done.
             bounds: the values that are 0 and 1 to the net; None: those of the type.
 
@@ -133,9 +133,10 @@ class Restorer:
             names = {1: "grey", 3: "RGB"}
             image, net = (names.get(n, f"{n}-channel") for n in (C, self.channels))
             warnings.append(f"a {image} image through a net for {net} ones")
-        if sigma is not None and not (isinstance(sigma, int | float) and 0 <= sigma < math.inf):
-            raise ValueError(f"sigma={sigma} is not a strength of noise: give a number from 0")
-        level = None if sigma is None else torch.full((self._batch(C),), sigma, device=self.device)
+        level = None
+        if sigma is not None:
+            known = model_sigma(torch.empty(1), sigma) if not isinstance(sigma, Tensor) else sigma
+            level = known.to(self.device).float().repeat_interleave(self._batch(C), 0)
         read = partial(self._read, pixels, bounds)
         tiles, tile_size, overlap, deviation = self._tile(pixels, read, level, warnings)
         method = "whole" if len(tiles) == 1 else "blended tiles" if overlap else "exact tiles"
@@ -241,19 +242,21 @@ class Restorer:
         return tiles, tile_size, overlap, deviation
 
 
-def restore_tensor(restorer: Restorer, noisy: Tensor, sigma: Tensor | None) -> Tensor:
-    """Restore one image as a net does, within the memory of a restorer; log its warnings.
+class TensorRestorer:
+    """A net as it is applied to one image within the memory of a restorer; logs its warnings."""
 
-    Args:
-        restorer: applies the net.
-        noisy: (1, C, H, W), 0 to 1.
-        sigma: (1,), in grey levels.
+    def __init__(self, restorer: Restorer) -> None:
+        self.restorer = restorer
+        self.sigma_map = getattr(restorer.net, "sigma_map", False)
 
-    Raises:
-        ValueError: as `Restorer.__call__`.
-    """
-    pixels = np.ascontiguousarray(noisy[0].permute(1, 2, 0).float().cpu().numpy())
-    restored, report = restorer(pixels, None if sigma is None else sigma.item())
-    for warning in report.warnings:
-        logging.getLogger("denoise").warning("%s", warning)
-    return torch.from_numpy(restored).permute(2, 0, 1)[None].to(noisy)
+    def __call__(self, noisy: Tensor, sigma: Tensor | None) -> Tensor:
+        """Restore (1, C, H, W) in [0, 1] of a noise level as `model_sigma` returns it.
+
+        Raises:
+            ValueError: as `Restorer.__call__`.
+        """
+        pixels = np.ascontiguousarray(noisy[0].permute(1, 2, 0).float().cpu().numpy())
+        restored, report = self.restorer(pixels, sigma)
+        for warning in report.warnings:
+            logging.getLogger("denoise").warning("%s", warning)
+        return torch.from_numpy(restored).permute(2, 0, 1)[None].to(noisy)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from denoise.noise.profile import Level, read_profile
 from denoise.noise.synthetic import Noise, Strength, bounds, normal, uniform
+from denoise.option_checks import check_choice
 
 # Brooks' read noise by shot noise: log read = 2.18 log shot + 1.20, with this deviation.
 READ_SLOPE, READ_OFFSET, READ_DEVIATION = 2.18, 1.20, 0.26
@@ -72,9 +73,12 @@ class Camera(Noise):
         bits: Of a raw value.
         profile: A file of `denoise calibrate-noise`: shot, read and row noise are drawn between
             those of its lowest and highest ISO, each varied by up to a quarter.
+        domain: "srgb", or "bayer": images are raw values in four packed channels, which are given
+            noise as they are.
 
     Raises:
-        ValueError: If images are not RGB, an option is outside its limits, or the file no profile.
+        ValueError: If images have other channels than the domain, an option is outside its limits,
+            or the file no profile.
     """
 
     def __init__(
@@ -85,23 +89,34 @@ class Camera(Noise):
         row: float = 0.0,
         bits: int = 12,
         profile: str | None = None,
+        domain: Literal["srgb", "bayer"] = "srgb",
     ) -> None:
+        check_choice(("srgb", "bayer"), domain=domain)
+        self.domain = domain
         self.shot = bounds("shot", shot)
         self.read = None if read is None else bounds("read", read)
         self.row, self.levels = bounds("row", row)[0], 2 ** int(bounds("bits", bits)[0]) - 1
         self.profile = None if profile is None else read_profile(profile)
 
     def _add_to(self, clean: Tensor, generator: Generator | None) -> Tensor:
-        if clean.shape[1] != 3:
-            raise ValueError(f"noise=camera takes colour images, got {clean.shape[1]} channels")
+        needed = 4 if self.domain == "bayer" else 3
+        if clean.shape[1] != needed:
+            raise ValueError(
+                f"noise=camera with domain={self.domain} takes images of {needed} channels, got "
+                f"{clean.shape[1]}"
+            )
         with torch.autocast(clean.device.type, enabled=False):
             photo = clean.float() if clean.dtype.itemsize < 4 else clean
-            camera = self._draw_development(photo, generator)
+            camera = None if needed == 4 else draw_development(photo, generator)
             if self.profile is None:
                 shot, read = self._draw_levels(photo, generator)
                 row = self.row * read.sqrt()
             else:
                 shot, read, row = _draw_between(self.profile, photo, generator)
+            if camera is None:
+                mosaic_rows = F.pixel_shuffle(photo.clamp(0, 1), 2)
+                noisy = self._expose(mosaic_rows, shot, read, row, generator)
+                return F.pixel_unshuffle(noisy, 2).to(clean.dtype)
             raw = mosaic(camera.unprocess(photo))
             noisy = self._expose(raw, shot, read, row, generator)
             developed = (camera.process(demosaic(values)) for values in (noisy, raw))
@@ -125,19 +140,21 @@ class Camera(Noise):
         deviation = READ_DEVIATION * normal(shot.shape, like, generator)
         return shot, (READ_SLOPE * shot.log() + READ_OFFSET + deviation).exp()
 
-    def _draw_development(self, like: Tensor, generator: Generator | None) -> Development:
-        B = len(like)
-        weights = uniform((B, len(_CAMERAS), 1, 1), like, generator) + 1e-3
-        cameras = like.new_tensor(_CAMERAS)
-        to_camera = (weights * cameras).sum(1) / weights.sum(1) @ like.new_tensor(_TO_XYZ)
-        to_camera = to_camera / to_camera.sum(2, keepdim=True)  # white stays white
-        exposure = 1 / (0.8 + 0.1 * normal((B, 1), like, generator)).clamp_min(0.4)
-        red, blue = (
-            low + (high - low) * uniform((B, 1), like, generator)
-            for low, high in ((1.9, 2.4), (1.5, 1.9))
-        )
-        gains = exposure * torch.cat([red, torch.ones_like(red), blue], 1)
-        return Development(to_camera, gains[..., None, None])
+
+def draw_development(like: Tensor, generator: Generator | None) -> Development:
+    """Draw a camera of the paper for each image of a batch (B, ...)."""
+    B = len(like)
+    weights = uniform((B, len(_CAMERAS), 1, 1), like, generator) + 1e-3
+    cameras = like.new_tensor(_CAMERAS)
+    to_camera = (weights * cameras).sum(1) / weights.sum(1) @ like.new_tensor(_TO_XYZ)
+    to_camera = to_camera / to_camera.sum(2, keepdim=True)  # white stays white
+    exposure = 1 / (0.8 + 0.1 * normal((B, 1), like, generator)).clamp_min(0.4)
+    red, blue = (
+        low + (high - low) * uniform((B, 1), like, generator)
+        for low, high in ((1.9, 2.4), (1.5, 1.9))
+    )
+    gains = exposure * torch.cat([red, torch.ones_like(red), blue], 1)
+    return Development(to_camera, gains[..., None, None])
 
 
 def _draw_between(

@@ -86,11 +86,13 @@ class DenoisingModule(pl.LightningModule):
         generator = torch.Generator(self.device).manual_seed(seed)
         if "noisy" in batch:
             noisy = to_float(batch["noisy"])
-            return Sample(noisy, clean, model_sigma(noisy, None), lambda: clean, generator)
+            return Sample(
+                noisy, clean, model_sigma(noisy, None, self.net), lambda: clean, generator
+            )
         noisy = self.noise(clean, generator)
         # In use the level of white noise is told, that of any other noise is estimated.
         white = isinstance(self.noise, Gaussian)
-        level = realised_sigma(noisy, clean) if white else model_sigma(noisy, None)
+        level = realised_sigma(noisy, clean) if white else model_sigma(noisy, None, self.net)
         return Sample(noisy, clean, level, lambda: self.noise(clean, generator), generator)
 
     @property
@@ -107,7 +109,7 @@ class DenoisingModule(pl.LightningModule):
         real_noisy = to_float(batch["noisy"]) if "noisy" in batch else None
         sigma = self.sigma if self.protocol.needs_sigma else None
         noisy = self.protocol.add_noise(clean, sigma, real_noisy)
-        restored = self.net(noisy, model_sigma(noisy, sigma)).float()
+        restored = self.net(noisy, model_sigma(noisy, sigma, self.net)).float()
         if not self.knows_clean:
             value = -self.objective(self.net, self._sample(batch, batch_idx), self.loss)
             self.log("val/objective", value, batch_size=1, sync_dist=True)

@@ -75,7 +75,7 @@ class Noise2Noise(Objective):
 
     def __call__(self, net: Net, sample: Sample, loss: nn.Module) -> Tensor:
         """See `Objective.__call__`."""
-        return loss(net(sample.noisy, model_sigma(sample.noisy, None)), sample.again())
+        return loss(net(sample.noisy, model_sigma(sample.noisy, None, net)), sample.again())
 
 
 class Neighbor2Neighbor(Objective):
@@ -94,7 +94,7 @@ class Neighbor2Neighbor(Objective):
 
     def __call__(self, net: Net, sample: Sample, loss: nn.Module) -> Tensor:
         """See `Objective.__call__`."""
-        noisy, level = sample.noisy, model_sigma(sample.noisy, None)
+        noisy, level = sample.noisy, model_sigma(sample.noisy, None, net)
         pick = neighbors(noisy, sample.generator)
         first, second = pick(noisy)
         restored = net(first, level)
@@ -123,7 +123,7 @@ class Noise2Void(Objective):
 
     def __call__(self, net: Net, sample: Sample, loss: nn.Module) -> Tensor:
         """See `Objective.__call__`."""
-        noisy, level = sample.noisy, model_sigma(sample.noisy, None)
+        noisy, level = sample.noisy, model_sigma(sample.noisy, None, net)
         hidden, masked = self.hide(noisy, sample.generator)
         restored = net(masked, level)
         chosen = hidden.expand_as(noisy)

@@ -115,6 +115,27 @@ def test_sigma_map_is_one_more_channel():
         net(x)
 
 
+def test_noise_level_of_each_pixel_is_one_more_channel():
+    net = randomize(make("backbone", *SMALL, "backbone.sigma_map=signal").double())
+    noisy = torch.rand(2, 3, 16, 24, dtype=torch.float64)
+    line = torch.tensor([[0.01, 1e-4], [0.0, 4e-4]], dtype=torch.float64)
+    with torch.no_grad():
+        restored = net(noisy, line)
+        alike = net(noisy[1:], torch.tensor([0.02 * 255], dtype=torch.float64))
+        net.sigma_map = False
+        deviation = (
+            line[:, 0].view(2, 1, 1, 1) * noisy.mean(1, keepdim=True) + line[:, 1].view(2, 1, 1, 1)
+        ).sqrt()
+        expected = net(torch.cat([noisy, deviation], 1))
+    torch.testing.assert_close(restored, expected + noisy)
+    torch.testing.assert_close(restored[1:], alike)
+
+
+def test_a_map_of_another_name_is_refused():
+    with pytest.raises(ValueError, match="sigma_map=pixel"):
+        make("backbone", *SMALL, "backbone.sigma_map=pixel")
+
+
 def test_attention_differs_per_level():
     words = [f"attention@attention.level{i + 1}={n}" for i, n in enumerate(("mdta", "none"))]
     net = make("backbone", "attention=per_level", *words)

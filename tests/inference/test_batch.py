@@ -85,7 +85,7 @@ def test_every_page_is_restored_and_its_noise_estimated_where_asked(sigma):
         report = Report("whole", page.size, 1, 8, 0, 0.0, 1.0, 0.0, ["mind this"])
         return page + 1, report
 
-    restorer.channels = 1
+    restorer.channels, restorer.net = 1, None
     noise = np.random.default_rng(0).normal(100, 10, (2, 300, 300, 1))
     pages = list(noise.round().astype(np.uint8))
     photo = Photo(pages, [None, None])
@@ -107,7 +107,7 @@ def test_the_estimate_on_a_jpeg_comes_with_a_warning(lossy, sigma):
     def restorer(pixels, level, advance, bounds):
         return pixels, Report("whole", 1, 1, 1, 0, 0, 0, 0, [])
 
-    restorer.channels = 3
+    restorer.channels, restorer.net = 3, None
     photo = Photo([np.zeros((20, 20, 3), np.uint8)], [None], lossy=lossy)
     _, lines = restore_photo(photo, restorer, sigma, takes_sigma=True)
     assert (SMOOTHED in lines) == (lossy and sigma is None)
@@ -117,7 +117,7 @@ class Halved:
     """Restores by halving what a net would see, and keeps its shape."""
 
     def __init__(self, channels):
-        self.channels, self.seen = channels, []
+        self.channels, self.net, self.seen = channels, None, []
 
     def __call__(self, pixels, level, advance, bounds):
         unit = to_fraction(pixels, bounds)

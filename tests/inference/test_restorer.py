@@ -106,3 +106,22 @@ def test_a_report_is_one_line():
         "2.00 Mpx in 3.2 s, blended tiles: 6 of 900 px, seam 1.010 (1 is none), "
         "overlap 32 px, they differ by 0.08 grey levels"
     )
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_level_that_depends_on_the_signal_is_the_same_in_tiles(build, channels):
+    """Each pixel has its own; a grey net takes the colours one by one."""
+    words = (f"channels={channels}", "attention=none", "backbone.sigma_map=signal")
+    net = build(*words)
+    pixels = np.random.default_rng(0).random((101, 90, 3)).astype(np.float32)
+    line = torch.tensor([[0.01, 1e-4]])
+    whole, _ = Restorer(net, channels, memory=2**33)(pixels, line)
+    restorer = Restorer(net, channels, memory=2**22, tiles="exact")
+    tiled, report = restorer(pixels, line)
+    assert report.tiles > 1
+    assert np.abs(whole - tiled).max() < 1e-5
+    noisy = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    images = noisy if channels == 3 else noisy.transpose(0, 1)
+    with torch.inference_mode():
+        expected = net(images, line.expand(len(images), 2)).reshape(noisy.shape)
+    assert np.abs(whole - expected[0].permute(1, 2, 0).numpy()).max() < 1e-5

@@ -7,7 +7,7 @@ import torch
 from harness import make
 from skimage.data import chelsea
 
-from denoise.noise.camera import Camera, demosaic, mosaic
+from denoise.noise.camera import Camera, demosaic, draw_development, mosaic
 
 
 def generator(seed=0):
@@ -29,7 +29,7 @@ def flat(value, side=256, count=1):
 
 def test_development_leads_back_to_the_photograph():
     """Where nothing is saturated; with all colours at each pixel."""
-    camera = Camera()._draw_development(photo().expand(4, -1, -1, -1), generator())
+    camera = draw_development(photo().expand(4, -1, -1, -1), generator())
     clean = photo().expand(4, -1, -1, -1) * 0.8 + 0.05
     raw = camera.unprocess(clean)
     assert 0 <= raw.min() < raw.max() < 1
@@ -152,10 +152,38 @@ def test_any_precision_stays_within_the_range(dtype):
 def test_options_outside_their_limits(options, answer):
     with pytest.raises(ValueError, match=answer):
         Camera(**options)
-    with pytest.raises(ValueError, match="noise=camera takes colour images, got 1 channel"):
+    with pytest.raises(ValueError, match="domain=srgb takes images of 3 channels, got 1"):
         Camera()(torch.rand(1, 1, 8, 8))
 
 
 def test_the_config_has_the_defaults_of_the_class():
     noise = make("noise", "noise=camera")
     assert vars(noise) == vars(Camera())
+
+
+def test_packed_raw_values_get_the_noise_of_the_sensor_alone():
+    clean = torch.full((2, 4, 200, 200), 0.3, dtype=torch.float64)
+    noisy = Camera(0.01, read=1e-4, bits=16, domain="bayer")(clean, generator())
+    assert noisy.shape == clean.shape
+    noise = noisy - clean
+    assert noise.mean().item() == pytest.approx(0, abs=5e-4)
+    assert noise.var().item() == pytest.approx(0.01 * 0.3 + 1e-4, rel=0.02)
+    neighbours = (noise[..., 1:] * noise[..., :-1]).mean() / noise.var()
+    assert abs(neighbours.item()) < 0.01
+    assert abs(torch.corrcoef(noise.transpose(0, 1).flatten(1))[0, 1].item()) < 0.01
+
+
+@pytest.mark.parametrize(("domain", "channels"), [("srgb", 4), ("bayer", 3)])
+def test_each_domain_has_its_channels(domain, channels):
+    with pytest.raises(ValueError, match=f"domain={domain} takes images of"):
+        Camera(domain=domain)(torch.zeros(1, channels, 8, 8))
+
+
+def test_rows_of_the_sensor_are_those_of_the_mosaic():
+    """A row of packed values holds two rows of the sensor."""
+    clean = torch.full((1, 4, 300, 300), 0.5, dtype=torch.float64)
+    noise = Camera(1e-6, read=1e-4, row=2.0, bits=16, domain="bayer")(clean, generator()) - clean
+    red, green, other_green, blue = noise[0].mean(2)
+    assert torch.corrcoef(torch.stack([red, green]))[0, 1] > 0.9
+    assert torch.corrcoef(torch.stack([other_green, blue]))[0, 1] > 0.9
+    assert torch.corrcoef(torch.stack([red, blue]))[0, 1].abs() < 0.2

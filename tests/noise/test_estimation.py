@@ -10,7 +10,9 @@ from denoise.evaluation.protocols import Kair
 from denoise.noise.estimation import (
     WINDOW,
     central_window,
+    estimate_line,
     estimate_sigma,
+    level_map,
     model_sigma,
     realised_sigma,
 )
@@ -82,3 +84,40 @@ def test_what_is_not_a_strength_of_noise_is_refused(sigma):
     with pytest.raises(ValueError, match="is not a strength of noise: give a number from 0") as e:
         model_sigma(torch.zeros(1, 1, 4, 4), sigma)
     assert f"sigma={sigma}" in str(e.value)
+
+
+@pytest.mark.parametrize(("slope", "offset"), [(0.0, 1e-3), (0.01, 0.0), (0.004, 4e-4)])
+def test_line_of_poisson_gaussian_noise(slope, offset):
+    """On a ramp, whose signal takes all values."""
+    ramp = torch.linspace(0.05, 0.95, 400, dtype=torch.float64).expand(2, 3, 300, -1)
+    field = torch.randn(ramp.shape, generator=torch.Generator().manual_seed(0), dtype=ramp.dtype)
+    noisy = ramp + (slope * ramp + offset).sqrt() * field
+    line = estimate_line(noisy)
+    assert line.shape == (2, 2)
+    for signal in (0.1, 0.5, 0.9):
+        expected = (slope * signal + offset) ** 0.5
+        found = level_map(line, torch.full((2, 3, 1, 1), signal, dtype=torch.float64))
+        assert found.flatten().tolist() == pytest.approx([expected] * 2, rel=0.06)
+
+
+def test_line_of_a_photograph(clean):
+    noisy = clean + (0.01 * clean + 1e-4).sqrt() * torch.randn(
+        clean.shape, generator=torch.Generator().manual_seed(0)
+    )
+    slope, offset = estimate_line(noisy)[0].tolist()
+    assert slope * 0.5 + offset == pytest.approx(0.01 * 0.5 + 1e-4, rel=0.15)
+
+
+@pytest.mark.parametrize("size", [(2, 2), (3, 7), (16, 16)])
+@pytest.mark.parametrize("value", [0.0, 0.5])
+def test_line_of_little_or_nothing_is_finite(size, value):
+    line = estimate_line(torch.full((2, 4, *size), value))
+    assert line.isfinite().all()
+    assert (line >= 0).all()
+
+
+def test_map_of_one_sigma_is_that_sigma():
+    noisy = torch.rand(2, 3, 4, 5)
+    found = level_map(torch.tensor([0.0, 51.0]), noisy)
+    assert found.shape == (2, 1, 4, 5)
+    assert torch.equal(found.amax((1, 2, 3)), torch.tensor([0.0, 0.2]))

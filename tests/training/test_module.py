@@ -14,7 +14,7 @@ from runs import QUICK
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
-from denoise.noise.estimation import estimate_sigma, realised_sigma
+from denoise.noise.estimation import estimate_line, estimate_sigma, realised_sigma
 from denoise.noise.synthetic import Gaussian, Poisson
 from denoise.training.learning_rate import warmup_cosine
 from denoise.training.module import DenoisingModule
@@ -280,3 +280,12 @@ def test_averaged_weights_of_a_schedule_free_optimizer_are_saved_and_continued(t
             weights(resumed / "checkpoints" / "last.ckpt", "state_dict")[name], weight,
             rtol=1e-4, atol=1e-6,
         )  # fmt: skip
+
+
+def test_a_net_with_a_map_of_the_signal_is_given_the_line_of_the_noise():
+    net = nn.Identity()
+    net.sigma_map = "signal"
+    clean = torch.rand(2, 3, 32, 32)
+    one = DenoisingModule(net, Poisson(30), None, None, None, None, None, 25, 0, {})
+    sample = one._sample({"clean": clean}, 0)
+    assert torch.equal(sample.level, estimate_line(sample.noisy).float())

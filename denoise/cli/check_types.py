@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from denoise.cli.compose import compose_config
 
 # Options that are true, false or one of these.
-WORDS = {"backbone.sigma_map": ("signal",)}
+NAMES = {"backbone.sigma_map": ("signal",)}
 
 
 def check_types(config: DictConfig, command: str) -> None:
@@ -26,8 +26,8 @@ def check_types(config: DictConfig, command: str) -> None:
         if value is None and OmegaConf.is_missing(*_parent_of(defaults, key)):
             raise ValueError(f"{key}=null: it is required, give a value")
         values = value if OmegaConf.is_list(value) else [value]
-        words = WORDS.get(key, ())
-        if isinstance(default, bool) and not isinstance(value, bool) and value not in words:
+        names = NAMES.get(key, ())
+        if isinstance(default, bool) and not isinstance(value, bool) and value not in names:
             raise ValueError(f"{key}={value} is neither true nor false")
         numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
         if type(default) in (int, float) and not numbers and value is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 COMMANDS = (
     "train", "evaluate", "restore", "export", "demo", "benchmark", "study", "check",
-    "calibrate_noise", "fetch_data",
+    "generalise", "calibrate_noise", "fetch_data",
 )  # fmt: skip
 
 

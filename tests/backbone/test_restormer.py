@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from deepinv.models.restormer import Restormer as Official
 from harness import assert_same, config, make, options, randomize
+from hydra.errors import InstantiationException
 
 from denoise.layers.patch_merging import PatchMerging
 from denoise.weights.published_restormer import from_official
@@ -132,7 +133,7 @@ def test_noise_level_of_each_pixel_is_one_more_channel():
 
 
 def test_a_map_of_another_name_is_refused():
-    with pytest.raises(ValueError, match="sigma_map=pixel"):
+    with pytest.raises(InstantiationException, match="sigma_map=pixel"):
         make("backbone", *SMALL, "backbone.sigma_map=pixel")
 
 

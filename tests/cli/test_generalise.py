@@ -1,0 +1,41 @@
+"""A matrix of models and noises, from the command line."""
+
+import json
+
+import pytest
+from runs import plain, save
+
+TINY = ("backbone.num_blocks=[1,1]", "backbone.num_heads=[1,2]", "backbone.num_refinement_blocks=0")
+WORDS = ("data=folder", "data.folder.path=photos", "crop=32", "device=cpu", "hydra.run.dir=run")
+
+
+def test_table_picture_and_scores(command, photos, tmp_path):
+    for name, mapped in (("a", "true"), ("b", "signal")):
+        save(
+            tmp_path / f"{name}.ckpt",
+            plain("attention=none", f"backbone.sigma_map={mapped}", *TINY),
+        )
+    command("generalise", "checkpoints=[a.ckpt,b.ckpt]", *WORDS)
+    record = json.loads((tmp_path / "run/generalisation.json").read_text())
+    noises = ["sigma 25", "sigma 12.5", "sigma 37.5", "correlated", "poisson", "jpeg", "camera"]
+    assert [(c["model"], c["noise"]) for c in record["cells"]] == [
+        (f"{name}.ckpt", noise) for name in "ab" for noise in noises
+    ]
+    images = [r for r in record["images"] if r["method"] == "noisy" and r["model"] == "a.ckpt"]
+    noisy = {noise: [r["psnr"] for r in images if r["noise"] == noise] for noise in noises}
+    assert sum(noisy["sigma 12.5"]) / 2 == pytest.approx(26.2, abs=0.2)
+    assert max(noisy["sigma 37.5"]) < min(noisy["sigma 25"]) < min(noisy["sigma 12.5"])
+    text = (tmp_path / "run/generalisation.md").read_text()
+    assert "Worst case of `a.ckpt`" in text
+    assert "Worst case of `b.ckpt`" in text
+    assert (tmp_path / "run/generalisation.png").stat().st_size > 5000
+
+
+def test_a_noise_is_added_and_channels_must_agree(command, photos, tmp_path):
+    save(tmp_path / "a.ckpt", plain("attention=none", *TINY))
+    save(tmp_path / "grey.ckpt", plain("attention=none", "channels=1", *TINY))
+    pepper = "+noises.pepper={_target_: denoise.noise.synthetic.SaltPepper, amount: 0.1}"
+    command("generalise", "checkpoints=a.ckpt", *WORDS, pepper)
+    assert "pepper" in (tmp_path / "run/generalisation.md").read_text()
+    with pytest.raises(SystemExit, match=r"models of \[1, 3\] channels share no images"):
+        command("generalise", "checkpoints=[a.ckpt,grey.ckpt]", *WORDS)

@@ -1,0 +1,22 @@
+"""The picture of gains."""
+
+import numpy as np
+from PIL import Image
+
+from denoise.evaluation.generalisation import Cell
+from denoise.results.heat_map import draw_heat_map
+
+
+def test_gains_are_blue_and_losses_red(tmp_path):
+    cells = [
+        Cell("a", "white", 30, 10, 9, 11),
+        Cell("a", "jpeg", 20, -10, -11, -9),
+        Cell("a very long name of a checkpoint in outputs/2026/best.ckpt", "white", 25, 0, -1, 1),
+        Cell("a very long name of a checkpoint in outputs/2026/best.ckpt", "jpeg", 25, 1, -1, 1),
+    ]
+    draw_heat_map(cells, tmp_path / "map.png")
+    picture = np.asarray(Image.open(tmp_path / "map.png").convert("RGB")).astype(int)
+    picture = picture[:, : int(0.8 * picture.shape[1])]  # without the bar of colours
+    red = (picture[..., 0] > picture[..., 2] + 50).any(0).nonzero()[0]
+    blue = (picture[..., 2] > picture[..., 0] + 50).any(0).nonzero()[0]
+    assert blue.min() < blue.max() <= red.min() + 2 < red.max()

@@ -16,6 +16,7 @@ from denoise.malloc import tune_malloc
 from denoise.metrics import WINDOW
 from denoise.plain_text import to_json
 from denoise.results.heat_map import draw_heat_map
+from denoise.results.model_card import describe
 from denoise.results.record import environment
 from denoise.results.tables import echo, markdown
 from denoise.weights.load import open_model
@@ -47,7 +48,9 @@ def main(config: DictConfig) -> None:
                 net, sets, Seeded(draw), [], {}, device, crop=config.crop
             )
     cells = gains(scores)
-    text = _text(cells, sum(map(len, sets.values())), " ".join(HydraConfig.get().overrides.task))
+    trained_on = {name: describe(trained.get("noise", "")) for name, (_, trained) in models.items()}
+    command = " ".join(HydraConfig.get().overrides.task)
+    text = _text(cells, trained_on, sum(map(len, sets.values())), command)
     echo(text)
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(config, folder / "config.yaml", resolve=True)
@@ -59,11 +62,11 @@ def main(config: DictConfig) -> None:
     echo(f"table, picture and scores: {folder}")
 
 
-def _text(cells: list[Cell], images: int, command: str) -> str:
+def _text(cells: list[Cell], trained_on: dict[str, str], images: int, command: str) -> str:
     """Return the page in markdown."""
     table = []
     for model in dict.fromkeys(cell.model for cell in cells):
-        row = {"model": model}
+        row = {"model": model, "trained on": trained_on[model] or "not stated"}
         for cell in cells:
             if cell.model == model:
                 row[cell.noise] = (

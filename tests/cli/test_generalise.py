@@ -28,6 +28,7 @@ def test_table_picture_and_scores(command, photos, tmp_path):
     text = (tmp_path / "run/generalisation.md").read_text()
     assert "Worst case of `a.ckpt`" in text
     assert "Worst case of `b.ckpt`" in text
+    assert "| a.ckpt | Gaussian (sigma=25) |" in text
     assert (tmp_path / "run/generalisation.png").stat().st_size > 5000
 
 

@@ -16,7 +16,7 @@ from denoise.malloc import tune_malloc
 from denoise.metrics import WINDOW
 from denoise.plain_text import to_json
 from denoise.results.heat_map import draw_heat_map
-from denoise.results.model_card import describe
+from denoise.results.model_card import trained_noise
 from denoise.results.record import environment
 from denoise.results.tables import echo, markdown
 from denoise.weights.load import open_model
@@ -48,7 +48,7 @@ def main(config: DictConfig) -> None:
                 net, sets, Seeded(draw), [], {}, device, crop=config.crop
             )
     cells = gains(scores)
-    trained_on = {name: describe(trained.get("noise", "")) for name, (_, trained) in models.items()}
+    trained_on = {name: trained_noise(trained) for name, (_, trained) in models.items()}
     command = " ".join(HydraConfig.get().overrides.task)
     text = _text(cells, trained_on, sum(map(len, sets.values())), command)
     echo(text)

@@ -27,7 +27,7 @@ from denoise.export.torch_export import (
 )
 from denoise.inference import tile_grid
 from denoise.plain_text import to_json
-from denoise.results.model_card import model_card
+from denoise.results.model_card import PAIRED, model_card, trained_noise
 from denoise.weights.load import CONFIG, WEIGHTS
 
 FILES = {
@@ -184,6 +184,8 @@ def write_weights(
         state = {n: w.half() if w.is_floating_point() else w for n, w in state.items()}
     save_file(state, path, {"format": "pt"})
     kept = {key: config[key] for key in CONFIG_KEYS if key in config}
+    if trained_noise(config) == PAIRED:
+        kept["noise"] = PAIRED
     kept["train"] = list(config.get("train") or [])  # names alone: no paths of this machine
     kept["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     path.with_name(CONFIG).write_text(json.dumps(kept, indent=1) + "\n")

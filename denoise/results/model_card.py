@@ -13,6 +13,7 @@ from denoise.evaluation.evaluate import METHOD
 from denoise.results.tables import complexity_texts
 
 TEMPLATE = Path(__file__).parent / "templates" / "model_card.md"
+PAIRED = "that of its noisy and clean pairs"
 LICENCE = "to-be-chosen-by-the-publisher"
 NO_EXPORT: dict[str, Any] = {
     "spec": None,
@@ -47,7 +48,7 @@ def model_card(
         architecture=_architecture(backbone) | complexity_texts(complexity),
         training=_training(config, results),
         results=results,
-        noise=describe(config.get("noise", "")),
+        noise=trained_noise(config),
         colour={1: "grey", 3: "colour"}.get(backbone["in_channels"], "multi-channel"),
         channels=backbone["in_channels"],
         sigma_map=net.sigma_map,
@@ -56,6 +57,15 @@ def model_card(
         export=export,
     )
     return f"{card}\n"
+
+
+def trained_noise(config: Mapping[str, Any]) -> str:
+    """Return the noise that a model was trained with: that of its pairs, or the one added."""
+    train = config.get("train") or {}
+    sets = train.values() if isinstance(train, Mapping) else ()
+    if any(isinstance(one, Mapping) and "noisy" in one for one in sets):
+        return PAIRED
+    return describe(config.get("noise", ""))
 
 
 def describe(node: Any) -> str:
@@ -128,7 +138,7 @@ def _training(config: Mapping[str, Any], results: Mapping[str, Any] | None) -> d
     objective = describe(config.get("objective", "Supervised"))
     rows = {
         "images": ", ".join(config.get("train") or []),
-        "noise": describe(config.get("noise", "")),
+        "noise": trained_noise(config),
         "values": "" if values == "auto" else f"range {values}",
         "objective": "" if objective == "Supervised" else objective,
         "loss": describe(config.get("loss", "")),

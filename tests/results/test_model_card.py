@@ -8,7 +8,7 @@ import yaml
 from huggingface_hub import ModelCard
 from runs import plain, save
 
-from denoise.results.model_card import describe, model_card, results_of
+from denoise.results.model_card import PAIRED, describe, model_card, results_of, trained_noise
 
 TINY = ("backbone.num_blocks=[1,1]", "backbone.num_heads=[1,2]", "backbone.num_refinement_blocks=0")
 COMPLEXITY = {"parameters": 1234567, "macs": 4_440_000_000, "macs_size": 256}
@@ -165,3 +165,12 @@ def test_results_are_those_of_this_very_checkpoint(tmp_path):
     for damaged in ("", "[]", "{}", '{"average": []}', '{"average": [1], "checkpoint": 3}'):
         path.write_text(damaged)
         assert results_of(folder / "best.ckpt") is None
+
+
+def test_the_noise_of_pairs_is_theirs(written):
+    pairs = ("data@train=pairs", "train.pairs.noisy=shots", "train.pairs.clean=means")
+    assert trained_noise(plain(*pairs)) == PAIRED
+    text = written("attention=none", *pairs)
+    assert f"| noise | {PAIRED} |" in text
+    assert f"Trained for this noise: {PAIRED}." in text
+    assert trained_noise(plain("noise=poisson")) == "Poisson (peak=30)"

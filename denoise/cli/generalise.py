@@ -15,7 +15,6 @@ from denoise.evaluation.protocols import Seeded
 from denoise.malloc import tune_malloc
 from denoise.metrics import WINDOW
 from denoise.plain_text import to_json
-from denoise.results.heat_map import draw_heat_map
 from denoise.results.model_card import trained_noise
 from denoise.results.record import environment
 from denoise.results.tables import echo, markdown
@@ -25,6 +24,12 @@ from denoise.weights.load import open_model
 @hydra_main
 def main(config: DictConfig) -> None:
     """Score each checkpoint on each noise; leave a table, a picture and all scores."""
+    try:  # before the work, not after it
+        from denoise.results.heat_map import draw_heat_map
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"the picture needs {error.name}: pip install 'denoise[benchmark]'"
+        ) from error
     tune_malloc()
     folder, device = Path(config.run_dir), choose_device(config.device)
     checkpoints = [str(one) for one in as_list(config.checkpoints)]

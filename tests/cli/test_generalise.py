@@ -1,6 +1,7 @@
 """A matrix of models and noises, from the command line."""
 
 import json
+import sys
 
 import pytest
 from runs import plain, save
@@ -40,3 +41,9 @@ def test_a_noise_is_added_and_channels_must_agree(command, photos, tmp_path):
     assert "pepper" in (tmp_path / "run/generalisation.md").read_text()
     with pytest.raises(SystemExit, match=r"models of \[1, 3\] channels share no images"):
         command("generalise", "checkpoints=[a.ckpt,grey.ckpt]", *WORDS)
+
+
+def test_what_draws_the_picture_is_asked_for_first(command, monkeypatch):
+    monkeypatch.setitem(sys.modules, "denoise.results.heat_map", None)
+    with pytest.raises(SystemExit, match=r"pip install 'denoise\[benchmark\]'"):
+        command("generalise", "checkpoints=nowhere.ckpt", *WORDS)

@@ -22,7 +22,7 @@ class Sample:
     Args:
         noisy: Images, (B, C, H, W).
         clean: Likewise; of objectives without clean images only the second shot, if at all.
-        level: Noise level that the net is given in use as well, (B,), in grey levels.
+        level: Noise level that the net is given in use as well, as `model_sigma` returns it.
         again: Draws the noise once more: (B, C, H, W).
         generator: Source of all further randomness.
     """

@@ -21,6 +21,7 @@ from denoise.inference.memory import memory_budget, parse_memory
 from denoise.inference.restorer import Restorer
 from denoise.malloc import tune_malloc
 from denoise.option_checks import check_choice
+from denoise.results.model_card import PAIRED, trained_noise
 from denoise.results.tables import echo
 from denoise.weights.load import open_model
 
@@ -32,6 +33,7 @@ def main(config: DictConfig) -> None:
     batch = pair_paths(str(config.input), Path(config.output), overwrite=config.overwrite)
     restorer, trained = load_restorer(config)
     takes_sigma = bool(trained["backbone"]["sigma_map"])
+    advise = trained_noise(trained) != PAIRED
     declared = trained.get("range", "auto") if config.range is None else config.range
     value_range = parse_range(declared)
     options = {name: config[name] for name in ("sigma", "strength", "ensemble", "tiles")}
@@ -58,7 +60,7 @@ def main(config: DictConfig) -> None:
                 bar.update(task, total=sum(p.shape[0] * p.shape[1] for p in photo.pages))
                 clean, lines = restore_photo(
                     photo, restorer, config.sigma, takes_sigma=takes_sigma, advance=advance,
-                    value_range=value_range,
+                    value_range=value_range, advise=advise,
                 )  # fmt: skip
                 lines += write_photo(clean, target, overwrite=config.overwrite)
                 note(folder, target, model)

@@ -99,6 +99,7 @@ def restore_photo(
     takes_sigma: bool,
     advance: Callable[[int], Any] = int,
     value_range: ValueRange = "auto",
+    advise: bool = True,
 ) -> tuple[Photo, list[str]]:
     """Restore every page of a picture, or all channels at once where the net has as many.
 
@@ -109,6 +110,8 @@ def restore_photo(
         takes_sigma: whether the net takes sigma.
         advance: called with the number of pixels of every tile that is done.
         value_range: the values that are 0 and 1 to the net.
+        advise: whether a low estimate of a JPEG is told; a net that was trained on pairs of
+            photographs knows their noise.
 
     Returns:
         The restored picture, and lines for the user: a report, and the warnings.
@@ -126,7 +129,7 @@ def restore_photo(
             level = model_sigma(_central_part(image, bounds), sigma, restorer.net)
             if sigma is None:
                 lines.append(_estimate(level))
-                if photo.lossy:
+                if photo.lossy and advise:
                     lines.append(SMOOTHED)
         clean, report = restorer(image, level, advance, bounds)
         restored.append(clean)

@@ -111,6 +111,8 @@ def test_the_estimate_on_a_jpeg_comes_with_a_warning(lossy, sigma):
     photo = Photo([np.zeros((20, 20, 3), np.uint8)], [None], lossy=lossy)
     _, lines = restore_photo(photo, restorer, sigma, takes_sigma=True)
     assert (SMOOTHED in lines) == (lossy and sigma is None)
+    _, lines = restore_photo(photo, restorer, sigma, takes_sigma=True, advise=False)
+    assert SMOOTHED not in lines
 
 
 class Halved:

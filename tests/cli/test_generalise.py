@@ -18,14 +18,14 @@ def test_table_picture_and_scores(command, photos, tmp_path):
         )
     command("generalise", "checkpoints=[a.ckpt,b.ckpt]", *WORDS)
     record = json.loads((tmp_path / "run/generalisation.json").read_text())
-    noises = ["sigma 25", "sigma 12.5", "sigma 37.5", "correlated", "poisson", "jpeg", "camera"]
+    noises = ["sigma25", "sigma12_5", "sigma37_5", "correlated", "poisson", "jpeg", "camera"]
     assert [(c["model"], c["noise"]) for c in record["cells"]] == [
         (f"{name}.ckpt", noise) for name in "ab" for noise in noises
     ]
     images = [r for r in record["images"] if r["method"] == "noisy" and r["model"] == "a.ckpt"]
     noisy = {noise: [r["psnr"] for r in images if r["noise"] == noise] for noise in noises}
-    assert sum(noisy["sigma 12.5"]) / 2 == pytest.approx(26.2, abs=0.2)
-    assert max(noisy["sigma 37.5"]) < min(noisy["sigma 25"]) < min(noisy["sigma 12.5"])
+    assert sum(noisy["sigma12_5"]) / 2 == pytest.approx(26.2, abs=0.2)
+    assert max(noisy["sigma37_5"]) < min(noisy["sigma25"]) < min(noisy["sigma12_5"])
     text = (tmp_path / "run/generalisation.md").read_text()
     assert "Worst case of `a.ckpt`" in text
     assert "Worst case of `b.ckpt`" in text

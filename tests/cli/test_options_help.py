@@ -15,7 +15,7 @@ def test_every_option_and_group_of_a_command_is_listed(command, name, capsys, tm
     source = (CONFIGS / f"{name}.yaml").read_text().partition("\nhydra:")[0]
     for key, note in re.findall(r"^(\w+):[^#\n]*(?:# (.*))?$", source, re.MULTILINE):
         if key != "defaults":
-            assert re.search(rf"^  {key} .*{re.escape(note)}$", text, re.MULTILINE), key
+            assert re.search(rf"^  {key}[ .].*{re.escape(note)}$", text, re.MULTILINE), key
     for group in re.findall(r"^  - ([\w@]+): ", source, re.MULTILINE):
         assert re.search(rf"^  {group} .*\[\w+\]", text, re.MULTILINE), group
     assert "hydra" not in text.replace("${hydra:runtime.output_dir}", "").lower()

@@ -157,7 +157,9 @@ def test_each_config_is_one_named_set(path, image_folder):
     (name,) = config.keys() - free.keys()
     assert name == ("photographs" if path.stem.startswith("photographs") else path.stem)
     entry, target = config[name], config[name]["_target_"].rpartition(".")[2]
-    if target == "Folder":
+    if target == "PackedBayer":
+        images = instantiate(entry, path=[str(image_folder)], channels=4)
+    elif target == "Folder":
         assert name == "folder" or entry.path == f"/data/{name}"
         images = instantiate(entry, path=[str(image_folder)])
     elif target == "Pairs":
@@ -174,7 +176,7 @@ def test_each_config_is_one_named_set(path, image_folder):
     else:
         assert entry.split == path.stem.partition("_")[2] or path.stem == "photographs"
         images = instantiate(entry)
-    assert images.channels == 3
+    assert images.channels == (4 if name == "bayer" else 3)
     assert len(images) >= 1
 
 

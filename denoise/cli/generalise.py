@@ -1,6 +1,8 @@
 """Score models on noise they were not trained with: denoise generalise checkpoints=[color,PATH]."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
@@ -10,14 +12,15 @@ from denoise.cli.compose import as_list
 from denoise.cli.device import choose_device
 from denoise.cli.hydra_main import hydra_main
 from denoise.evaluation.evaluate import Row, evaluate
-from denoise.evaluation.generalisation import Cell, gains, worst_cases
-from denoise.evaluation.protocols import Seeded
+from denoise.evaluation.generalisation import Cell, compare_models, worst_cases
+from denoise.evaluation.protocols import Seeded, follow
 from denoise.malloc import tune_malloc
 from denoise.metrics import WINDOW
+from denoise.noise.synthetic import Noise
 from denoise.plain_text import to_json
 from denoise.results.model_card import trained_noise
 from denoise.results.record import environment
-from denoise.results.tables import echo, markdown
+from denoise.results.tables import echo, markdown, write_csv
 from denoise.weights.load import open_model
 
 
@@ -32,57 +35,83 @@ def main(config: DictConfig) -> None:
         ) from error
     tune_malloc()
     folder, device = Path(config.run_dir), choose_device(config.device)
-    checkpoints = [str(one) for one in as_list(config.checkpoints)]
-    noises = {name: instantiate(one, _convert_="all") for name, one in config.noises.items()}
-    models = {checkpoint: open_model(checkpoint) for checkpoint in checkpoints}
-    takes = {trained["backbone"]["in_channels"] for _, trained in models.values()}
-    if config.channels is not None:
-        takes.add(config.channels)
-    if len(takes) > 1:
-        raise ValueError(f"models of {sorted(takes)} channels share no images: score them apart")
-    (config.channels,) = takes
+    noises = {name: _noise(name, node) for name, node in config.noises.items() if node is not None}
+    models = {str(one): open_model(str(one)) for one in as_list(config.checkpoints)}
+    if not models or not noises:
+        raise ValueError(
+            "nothing to score: give checkpoints=[color,...] and at least one of noises"
+        )
+    trained = {name: its_config for name, (_, its_config) in models.items()}
+    channels = {name: one["backbone"]["in_channels"] for name, one in trained.items()}
+    config.channels = _shared("channels", channels, config.channels)
+    ranges = {name: one.get("range", "auto") for name, one in trained.items()}
+    config.range = _shared("range", ranges, config.range)
     sets = instantiate(config.data, _convert_="all")
     for one in sets.values():
         one.require_size(WINDOW, "the window of SSIM", config.on_error)
+    protocols = {name: Seeded(noise) for name, noise in noises.items()}
+    follow(sets, None, next(iter(protocols.values())), insisted=True)  # says so of pairs
     scores: dict[tuple[str, str], list[Row]] = {}
     for model, (net, _) in models.items():
         net.to(device)
-        for noise, draw in noises.items():
+        for noise, protocol in protocols.items():
             echo(f"{model}, {noise}")
-            scores[model, noise] = evaluate(
-                net, sets, Seeded(draw), [], {}, device, crop=config.crop
-            )
-    cells = gains(scores)
-    trained_on = {name: trained_noise(trained) for name, (_, trained) in models.items()}
-    command = " ".join(HydraConfig.get().overrides.task)
-    text = _text(cells, trained_on, sum(map(len, sets.values())), command)
+            scores[model, noise] = evaluate(net, sets, protocol, [], {}, device, crop=config.crop)
+    cells = compare_models(scores)
+    noise_of = {name: trained_noise(one) for name, one in trained.items()}
+    command = " ".join(["denoise generalise", *HydraConfig.get().overrides.task])
+    text = _text(cells, noise_of, sum(map(len, sets.values())), command)
     echo(text)
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(config, folder / "config.yaml", resolve=True)
-    rows = [row | {"model": key[0], "noise": key[1]} for key, one in scores.items() for row in one]
-    record = {"environment": environment(), "cells": [cell._asdict() for cell in cells]}
-    (folder / "generalisation.json").write_text(to_json(record | {"images": rows}) + "\n")
+    record = environment() | {"command": command, "cells": [cell._asdict() for cell in cells]}
+    (folder / "generalisation.json").write_text(to_json(record) + "\n")
+    rows = [{"model": m, "noise": n, **row} for (m, n), one in scores.items() for row in one]
+    write_csv(folder / "generalisation.csv", rows)
     (folder / "generalisation.md").write_text(text, encoding="utf-8")
     draw_heat_map(cells, folder / "generalisation.png")
     echo(f"table, picture and scores: {folder}")
 
 
-def _text(cells: list[Cell], trained_on: dict[str, str], images: int, command: str) -> str:
+def _noise(name: str, node: Any) -> Noise:
+    noise = instantiate(node, _convert_="all") if OmegaConf.is_config(node) else node
+    if not callable(noise):
+        raise ValueError(f"noises.{name}={node} is no noise: give _target_ and its options")
+    return noise
+
+
+def _shared(option: str, of_models: Mapping[str, Any], given: Any) -> Any:
+    """Return what all models share of an option, unless the user gives it."""
+    different = list(dict.fromkeys(map(str, of_models.values())))
+    if len(different) > 1:
+        values = ", ".join(different)
+        raise ValueError(f"the models differ in {option} ({values}): score them apart")
+    (value,) = list(of_models.values())[:1]
+    if option == "channels" and given not in (None, value):
+        raise ValueError(f"channels={given}, but the models take {value}")
+    return value if given is None else given
+
+
+def _text(cells: list[Cell], noise_of: Mapping[str, str], images: int, command: str) -> str:
     """Return the page in markdown."""
-    table = []
-    for model in dict.fromkeys(cell.model for cell in cells):
-        row = {"model": model, "trained on": trained_on[model] or "not stated"}
+
+    def table(column: str) -> str:
+        rows = {model: {"model": model, "trained on": noise_of[model] or "?"} for model in noise_of}
         for cell in cells:
-            if cell.model == model:
-                row[cell.noise] = (
-                    f"{cell.psnr:.2f}, {cell.gain:+.2f} ({cell.low:+.2f} to {cell.high:+.2f})"
-                )
-        table.append(row)
-    explained = (
-        "PSNR in dB, and the gain over the noisy image with its 95 % interval over "
-        f"{images} images; no model is told the noise level.\n"
-    )
-    lines = ["# Generalisation\n", f"`denoise generalise {command}`\n", explained, markdown(table)]
+            lead = str(cell.lead) if cell.model != cell.best else "best"
+            gain = f"{cell.psnr:.2f}, {cell.gain}"
+            rows[cell.model][cell.noise] = lead if column == "lead" else gain
+        return markdown(list(rows.values()))
+
+    lines = [
+        "# Generalisation\n", f"`{command}`\n",
+        "PSNR in dB, and the gain over the noisy image, with 95 % intervals over "
+        f"{images} images. No model is told the noise level. The noise is drawn once, alike for "
+        "images of one size, so the intervals do not count the draw.\n",
+        table("gain"),
+    ]  # fmt: skip
+    if len(noise_of) > 1:
+        lines += ["Against the best of the models on each noise, in dB:\n", table("lead")]
     lines += [*worst_cases(cells), "\n![gain over the noisy image](generalisation.png)\n"]
     return "\n".join(lines)
 

@@ -107,18 +107,13 @@ class Camera(Noise):
             )
         with torch.autocast(clean.device.type, enabled=False):
             photo = clean.float() if clean.dtype.itemsize < 4 else clean
-            camera = None if needed == 4 else draw_development(photo, generator)
-            if self.profile is None:
-                shot, read = self._draw_levels(photo, generator)
-                row = self.row * read.sqrt()
-            else:
-                shot, read, row = _draw_between(self.profile, photo, generator)
-            if camera is None:
-                mosaic_rows = F.pixel_shuffle(photo.clamp(0, 1), 2)
-                noisy = self._expose(mosaic_rows, shot, read, row, generator)
+            if self.domain == "bayer":
+                raw = F.pixel_shuffle(photo.clamp(0, 1), 2)
+                noisy = self._expose(raw, *self._draw_levels(photo, generator), generator)
                 return F.pixel_unshuffle(noisy, 2).to(clean.dtype)
+            camera = draw_development(photo, generator)
             raw = mosaic(camera.unprocess(photo))
-            noisy = self._expose(raw, shot, read, row, generator)
+            noisy = self._expose(raw, *self._draw_levels(photo, generator), generator)
             developed = (camera.process(demosaic(values)) for values in (noisy, raw))
             residual = next(developed) - next(developed)
             return (photo + residual).clamp(0, 1).to(clean.dtype)
@@ -133,12 +128,19 @@ class Camera(Noise):
             noisy = noisy + row * normal((*raw.shape[:3], 1), raw, generator)
         return (noisy.clamp(0, 1) * self.levels).round() / self.levels
 
-    def _draw_levels(self, like: Tensor, generator: Generator | None) -> tuple[Tensor, Tensor]:
+    def _draw_levels(
+        self, like: Tensor, generator: Generator | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw shot, read and row noise for each image."""
+        if self.profile is not None:
+            return _draw_between(self.profile, like, generator)
         shot = _log_uniform(self.shot, like, generator)
         if self.read is not None:
-            return shot, _log_uniform(self.read, like, generator)
-        deviation = READ_DEVIATION * normal(shot.shape, like, generator)
-        return shot, (READ_SLOPE * shot.log() + READ_OFFSET + deviation).exp()
+            read = _log_uniform(self.read, like, generator)
+        else:
+            deviation = READ_DEVIATION * normal(shot.shape, like, generator)
+            read = (READ_SLOPE * shot.log() + READ_OFFSET + deviation).exp()
+        return shot, read, self.row * read.sqrt()
 
 
 def draw_development(like: Tensor, generator: Generator | None) -> Development:

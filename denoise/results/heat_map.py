@@ -25,7 +25,7 @@ def draw_heat_map(cells: Sequence[Cell], path: Path) -> None:
     noises = list(dict.fromkeys(cell.noise for cell in cells))
     gain = np.full((len(models), len(noises)), np.nan)
     for cell in cells:
-        gain[models.index(cell.model), noises.index(cell.noise)] = cell.gain
+        gain[models.index(cell.model), noises.index(cell.noise)] = cell.gain.mean
     limit = max(1.0, float(np.nanmax(np.abs(gain))))
     size = (2.5 + 1.1 * len(noises), 1.4 + 0.5 * len(models))
     figure, axes = pyplot.subplots(figsize=size, layout="constrained")

@@ -3,16 +3,17 @@
 import numpy as np
 from PIL import Image
 
-from denoise.evaluation.generalisation import Cell
+from denoise.evaluation.generalisation import Cell, Difference
 from denoise.results.heat_map import draw_heat_map
 
 
 def test_gains_are_blue_and_losses_red(tmp_path):
+    long = "a very long name of a checkpoint in outputs/2026/best.ckpt"
+    gains = {("a", "white"): 10, ("a", "jpeg"): -10, (long, "white"): 0, (long, "jpeg"): 1}
+    none = Difference(0, 0, 0)
     cells = [
-        Cell("a", "white", 30, 10, 9, 11),
-        Cell("a", "jpeg", 20, -10, -11, -9),
-        Cell("a very long name of a checkpoint in outputs/2026/best.ckpt", "white", 25, 0, -1, 1),
-        Cell("a very long name of a checkpoint in outputs/2026/best.ckpt", "jpeg", 25, 1, -1, 1),
+        Cell(model, noise, 30, Difference(gain, gain - 1, gain + 1), none, "a")
+        for (model, noise), gain in gains.items()
     ]
     draw_heat_map(cells, tmp_path / "map.png")
     picture = np.asarray(Image.open(tmp_path / "map.png").convert("RGB")).astype(int)

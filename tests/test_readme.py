@@ -93,6 +93,8 @@ def test_other_commands_exist(words):
             assert (ROOT / folder).is_dir()
         case [".venv/bin/python", script, _]:
             assert (ROOT / script).is_file()
+        case ["python", script, *_] if script.startswith("docs/examples/"):
+            assert (ROOT / script).is_file()
         case ["python", "run.py", _, _]:  # of an exported folder
             assert (ROOT / "denoise/export/runner.py").is_file()
         case _:

@@ -6,6 +6,7 @@ import runpy
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from harness import ROOT
 from PIL import Image
@@ -19,7 +20,8 @@ BRIEF += ["trainer.max_steps=2", "trainer.val_check_interval=2", "pictures=false
 def test_there_are_no_others_and_all_are_short_and_shown():
     names = {path.name for path in EXAMPLES.glob("*.py")}
     tested = {"train_on_folder.py", "compare_attentions.py", "restore_picture.py",
-              "export_and_run.py", "own_attention.py", "measure_checkpoint.py"}  # fmt: skip
+              "export_and_run.py", "own_attention.py", "measure_checkpoint.py",
+              "noisy_shots.py"}  # fmt: skip
     assert names == tested
     page = (ROOT / "docs/examples.md").read_text()
     for name in names:
@@ -95,6 +97,20 @@ def test_measuring_prints_averages(process, photos, tmp_path):
     printed = process("measure_checkpoint.py", "a.ckpt", "photos")
     assert "sigma 50: restored" in printed
     assert (tmp_path / "outputs/measured/report/index.html").is_file()
+
+
+def test_shots_are_two_of_each_photograph(example, photos, tmp_path):
+    example("noisy_shots.py", "shots", "photos=1")
+    clean, one, two = (
+        np.asarray(Image.open(tmp_path / "shots/photos" / kind / "cat.png")).astype(int)
+        for kind in ("clean", "shot1", "shot2")
+    )
+    assert len(list((tmp_path / "shots").rglob("*.png"))) == 3
+    assert np.array_equal(clean, np.asarray(Image.open(photos / "cat.png").convert("RGB")))
+    inside = (clean > 90) & (clean < 165)  # clipped nowhere
+    first, second = (one - clean)[inside], (two - clean)[inside]
+    assert first.std() == pytest.approx(25, rel=0.1)
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.1
 
 
 @pytest.mark.slow

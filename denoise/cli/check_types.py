@@ -28,7 +28,8 @@ def check_types(config: DictConfig, command: str) -> None:
         values = value if OmegaConf.is_list(value) else [value]
         names = NAMES.get(key, ())
         if isinstance(default, bool) and not isinstance(value, bool) and value not in names:
-            raise ValueError(f"{key}={value} is neither true nor false")
+            others = "".join(f", nor {name}" for name in names)
+            raise ValueError(f"{key}={value} is neither true nor false{others}")
         numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
         if type(default) in (int, float) and not numbers and value is not None:
             raise ValueError(f"{key}={value} is not a number")

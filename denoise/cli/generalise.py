@@ -35,7 +35,10 @@ def main(config: DictConfig) -> None:
         ) from error
     tune_malloc()
     folder, device = Path(config.run_dir), choose_device(config.device)
-    noises = {name: _noise(name, node) for name, node in config.noises.items() if node is not None}
+    if config.crop is not None and config.crop < WINDOW:
+        raise ValueError(f"crop={config.crop}, but SSIM needs {WINDOW} pixels; null: whole images")
+    named = (config.noises or {}).items()
+    noises = {name: _noise(name, node) for name, node in named if node is not None}
     models = {str(one): open_model(str(one)) for one in as_list(config.checkpoints)}
     if not models or not noises:
         raise ValueError(

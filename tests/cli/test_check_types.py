@@ -8,6 +8,7 @@ import pytest
     [
         ("shuffle_channels=no", "shuffle_channels=no is neither true nor false"),
         ("attention.bias=1", "attention.bias=1 is neither true nor false"),
+        ("backbone.sigma_map=yes", "sigma_map=yes is neither true nor false, nor signal"),
         ("trainer.max_steps=many", "trainer.max_steps=many is not a number"),
         ("trainer.max_steps=true", "trainer.max_steps=True is not a number"),
         ("sigma=[15,low]", "is not a number"),

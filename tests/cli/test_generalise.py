@@ -74,6 +74,10 @@ def test_noise_that_is_none_is_left_out_or_refused(command, photos, tmp_path):
         command("generalise", "checkpoints=a.ckpt", *WORDS, "+noises.mine=3")
     with pytest.raises(SystemExit, match=r"nothing to score: give checkpoints="):
         command("generalise", "checkpoints=[]", *WORDS)
+    with pytest.raises(SystemExit, match=r"nothing to score: give checkpoints="):
+        command("generalise", "checkpoints=a.ckpt", *WORDS, "noises=null")
+    with pytest.raises(SystemExit, match=r"crop=0, but SSIM needs 11 pixels"):
+        command("generalise", "checkpoints=a.ckpt", *WORDS, "crop=0")
 
 
 def test_the_noise_of_photographed_pairs_is_not_measured_and_it_says_so(
